@@ -1,0 +1,182 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Severity orders how bad a finding is. The zero value is SeverityUnknown, which is not the same as harmless.
+type Severity int
+
+// The severities in ascending order.
+const (
+	SeverityUnknown Severity = iota
+	SeverityNone
+	SeverityLow
+	SeverityMedium
+	SeverityHigh
+	SeverityCritical
+)
+
+var severityNames = [...]string{"unknown", "none", "low", "medium", "high", "critical"}
+
+// Severities returns all severities, the worst first.
+func Severities() []Severity {
+	return []Severity{SeverityCritical, SeverityHigh, SeverityMedium, SeverityLow, SeverityNone, SeverityUnknown}
+}
+
+// String returns the lower-case name.
+func (s Severity) String() string {
+	if s < 0 || int(s) >= len(severityNames) {
+		return fmt.Sprintf("severity(%d)", int(s))
+	}
+	return severityNames[s]
+}
+
+// ParseSeverity reads a name in any case.
+func ParseSeverity(name string) (Severity, error) {
+	for i, n := range severityNames {
+		if strings.EqualFold(n, name) {
+			return Severity(i), nil
+		}
+	}
+	return SeverityUnknown, fmt.Errorf("%q is not a severity: want one of %s", name, strings.Join(severityNames[:], ", "))
+}
+
+// SeverityOfScore maps a CVSS base score (0.0 to 10.0) to its qualitative rating.
+//
+// https://www.first.org/cvss/v4.0/specification-document#Qualitative-Severity-Rating-Scale
+func SeverityOfScore(score float64) Severity {
+	switch {
+	case score >= 9.0:
+		return SeverityCritical
+	case score >= 7.0:
+		return SeverityHigh
+	case score >= 4.0:
+		return SeverityMedium
+	case score > 0:
+		return SeverityLow
+	default:
+		return SeverityNone
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Severity) UnmarshalText(text []byte) error {
+	parsed, err := ParseSeverity(string(text))
+	if err != nil {
+		return err
+	}
+	*s = parsed
+	return nil
+}
+
+// FindingKind says what sort of flaw a Finding is.
+type FindingKind string
+
+// The kinds of Finding.
+const (
+	KindVulnerability    FindingKind = "vulnerability"
+	KindMalware          FindingKind = "malware"
+	KindEndOfLife        FindingKind = "end-of-life"
+	KindSecret           FindingKind = "secret"
+	KindMisconfiguration FindingKind = "misconfiguration"
+	KindCode             FindingKind = "code"
+)
+
+// Finding is one flaw in one subject.
+type Finding struct {
+	// Fingerprint is stable across runs, line moves and rebuilds. Baselines, waivers, SARIF and GitLab deduplicate on
+	// it. It is made by the room that makes the finding, with FingerprintOf.
+	Fingerprint string      `json:"fingerprint"`
+	Subject     Digest      `json:"subject"`
+	Kind        FindingKind `json:"kind"`
+	// Rule is the id that people search for: the advisory's best known id, or the rule of the tool.
+	Rule string `json:"rule"`
+	// Aliases are all other ids of the same flaw, sorted.
+	Aliases  []string `json:"aliases,omitempty"`
+	Title    string   `json:"title"`
+	Severity Severity `json:"severity"`
+	// Score is the CVSS base score, 0.0 to 10.0; nil where nobody published a vector.
+	Score *float64 `json:"score,omitempty"`
+	// Vector is the CVSS vector that Score was computed from.
+	Vector string `json:"vector,omitempty"`
+	// SeveritySource says where Severity comes from: "CVSS 4.0", "Debian urgency", the tool's name.
+	SeveritySource string `json:"severitySource,omitempty"`
+	// Package is the package that has the flaw; nil for findings that are not about packages.
+	Package   *PackageRef `json:"package,omitempty"`
+	Locations []Location  `json:"locations,omitempty"`
+	Origin    *Origin     `json:"origin,omitempty"`
+	Fix       Fix         `json:"fix"`
+	Match     Match       `json:"match,omitempty"`
+	Exploited *Exploited  `json:"exploited,omitempty"`
+	EPSS      *EPSS       `json:"epss,omitempty"`
+	// Published and Modified are the advisory's dates.
+	Published  time.Time `json:"published,omitzero"`
+	Modified   time.Time `json:"modified,omitzero"`
+	References []string  `json:"references,omitempty"`
+	// SeenBy names the tools and databases that reported it, sorted.
+	SeenBy []string `json:"seenBy,omitempty"`
+}
+
+// PackageRef names a Package from a Finding.
+type PackageRef struct {
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	Purl      string `json:"purl"`
+	Ecosystem string `json:"ecosystem,omitempty"`
+}
+
+// FixState says what is known of a remedy.
+type FixState string
+
+// The states of a fix. The zero value means that the source does not say.
+const (
+	FixUnknown     FixState = ""
+	FixAvailable   FixState = "available"
+	FixNone        FixState = "none"         // no fixed version was published
+	FixWontFix     FixState = "wont-fix"     // the distributor declined
+	FixNotAffected FixState = "not-affected" // the distributor says that its build is not affected
+)
+
+// Fix is the remedy for a Finding.
+type Fix struct {
+	State FixState `json:"state,omitempty"`
+	// Versions are all versions that fix it, ascending.
+	Versions []string `json:"versions,omitempty"`
+	// Version is the smallest upgrade from the version found.
+	Version string `json:"version,omitempty"`
+	// Text is what to do, for findings whose remedy is not a version.
+	Text string `json:"text,omitempty"`
+}
+
+// Match says how an advisory was matched to a package, from sure to unsure.
+type Match string
+
+// The ways of matching.
+const (
+	MatchExact    Match = "exact"    // ecosystem and package name of the advisory
+	MatchSource   Match = "source"   // the distribution's source package
+	MatchVendored Match = "vendored" // a copy embedded in another artifact
+	MatchName     Match = "name"     // the name alone
+)
+
+// Exploited says that CISA lists the vulnerability as exploited in the wild.
+//
+// https://www.cisa.gov/known-exploited-vulnerabilities-catalog
+type Exploited struct {
+	Since      string `json:"since"` // date added, yyyy-mm-dd
+	Ransomware bool   `json:"ransomware,omitempty"`
+}
+
+// EPSS is the Exploit Prediction Scoring System's estimate, both 0 to 1.
+//
+// https://www.first.org/epss/model
+type EPSS struct {
+	Score      float64 `json:"score"`
+	Percentile float64 `json:"percentile"`
+}

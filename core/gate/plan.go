@@ -1,0 +1,46 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+)
+
+// Limits bound a run; a zero field means the default.
+type Limits = limit.Limits
+
+// Plan is all that a run needs to know. Adapters and the command line make one; nothing else decides anything.
+type Plan struct {
+	// Targets are judged together, in this order, into one verdict.
+	Targets []string
+	// Platforms restrict an image index; empty means every platform.
+	Platforms []core.Platform
+	// Advisories is the set to match against: "oci:DIR", or empty for the embedded starter set.
+	Advisories string
+	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
+	Policy string
+	// Outputs are the reports to write.
+	Outputs []Output
+	// Limits bound what is read.
+	Limits Limits
+	// Parallel is how many layers are read at a time; 0 means as many as processors, at most 4.
+	Parallel int
+}
+
+// Output is one report to write.
+type Output struct {
+	Format string
+	// Path is a file, written whole or not at all.
+	Path string
+}
+
+// Result is what came of a run. It exists, with reports written, whenever there was a subject to judge.
+type Result struct {
+	Evidence core.Evidence
+	Verdict  core.Verdict
+	// Reports are the files that were written, in the order of the plan.
+	Reports []Output
+	Started time.Time
+	Elapsed time.Duration
+}

@@ -1,0 +1,63 @@
+// Package target opens what is to be judged, once, to a digest: an image in a registry, an OCI layout, an archive, a
+// daemon's image, a source directory, or an SBOM file.
+//
+// A tag is resolved here and nowhere else. Nothing in this room looks into layers or files: it hands out bytes.
+package target
+
+import (
+	"context"
+	"io"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// Target is one opened target. Close it to remove what was spooled.
+type Target struct {
+	// Subject is what the user named: an index, an image, a source tree (whose digest is known only after it was
+	// read), or an SBOM.
+	Subject core.Subject
+	// Images are the platforms to judge, in the order of the index; one for a plain image; none for other kinds.
+	Images []Image
+	// Index is the raw manifest of an image index.
+	Index []byte
+	// Dir is the root of a source tree.
+	Dir string
+	// SBOM is the whole file of an SBOM.
+	SBOM []byte
+	// Examinations say what was opened and what was left out, such as platforms that --platform excluded.
+	Examinations []core.Examination
+
+	close []func() error
+}
+
+// Image is one platform's image: its manifest and configuration, read and verified, and its layers, not yet read.
+type Image struct {
+	Subject  core.Subject
+	Manifest []byte
+	Config   []byte
+	// Annotations are those of the manifest.
+	Annotations map[string]string
+	Layers      []Layer
+}
+
+// Layer is one blob of an image.
+type Layer struct {
+	Digest    core.Digest
+	Size      int64
+	MediaType string
+	// Open returns the blob's bytes as stored. They are not verified: whoever reads them does that. It may be called
+	// more than once and from several goroutines.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Close releases what the target holds. It is safe to call twice.
+func (t *Target) Close() error {
+	var first error
+	for i := len(t.close) - 1; i >= 0; i-- {
+		if err := t.close[i](); err != nil && first == nil {
+			first = err
+		}
+	}
+	t.close = nil
+	return first
+}

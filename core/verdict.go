@@ -1,0 +1,178 @@
+package core
+
+import (
+	"fmt"
+	"time"
+)
+
+// Decision is what the gate decided. The zero value is Undecided: a required examination is missing. It never passes.
+type Decision int
+
+// The decisions.
+const (
+	Undecided Decision = iota
+	Passed
+	Refused
+)
+
+var decisionNames = [...]string{"undecided", "passed", "refused"}
+
+// String returns the lower-case name.
+func (d Decision) String() string {
+	if d < 0 || int(d) >= len(decisionNames) {
+		return fmt.Sprintf("decision(%d)", int(d))
+	}
+	return decisionNames[d]
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. An unknown word is an error and leaves d Undecided.
+func (d *Decision) UnmarshalText(text []byte) error {
+	*d = Undecided
+	for i, name := range decisionNames {
+		if name == string(text) {
+			*d = Decision(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a decision: want passed, refused or undecided", text)
+}
+
+// Exit codes of every command. ExitRefused wins over ExitUndecided.
+const (
+	ExitPassed    = 0
+	ExitRefused   = 1
+	ExitUsage     = 2
+	ExitUndecided = 3
+)
+
+// ExitCode maps the decision to the exit code of the process.
+func (d Decision) ExitCode() int {
+	switch d {
+	case Passed:
+		return ExitPassed
+	case Refused:
+		return ExitRefused
+	default:
+		return ExitUndecided
+	}
+}
+
+// Action is what a rule does with what it matches.
+type Action string
+
+// The actions of a rule.
+const (
+	ActionFail   Action = "fail"
+	ActionWarn   Action = "warn"
+	ActionIgnore Action = "ignore"
+)
+
+// Verdict is the result of judging evidence by a policy at a time. It can be replayed: the same evidence, policy,
+// baseline and time give the same verdict, byte for byte.
+type Verdict struct {
+	Decision Decision  `json:"decision"`
+	Time     time.Time `json:"time"`
+	Policy   PolicyRef `json:"policy"`
+	// Refusals, Warnings and Ignored hold one Outcome for each finding and the rule that decided over it.
+	Refusals []Outcome `json:"refusals"`
+	Warnings []Outcome `json:"warnings"`
+	Ignored  []Outcome `json:"ignored"`
+	// Gaps are the examinations that policy requires and that are not complete. Any of them keeps the verdict from
+	// Passed.
+	Gaps []Gap `json:"gaps"`
+	// Accepted are the gaps that policy accepts, with the setting that accepts them.
+	Accepted []Gap  `json:"accepted,omitempty"`
+	Counts   Counts `json:"counts"`
+	// Upgrades is the smallest set of upgrades that removes the refusals which have a fix.
+	Upgrades []Upgrade `json:"upgrades"`
+}
+
+// PolicyRef names the policy that judged.
+type PolicyRef struct {
+	Name   string `json:"name"`
+	Digest Digest `json:"digest"`
+	// Source says where it came from: "built in", a path, a reference by digest.
+	Source string `json:"source"`
+}
+
+// Outcome is what one rule said of one finding.
+type Outcome struct {
+	Rule        string `json:"rule"`
+	Action      Action `json:"action"`
+	Subject     Digest `json:"subject"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Message     string `json:"message"`
+	// Waiver is the id of the waiver that excused it.
+	Waiver string `json:"waiver,omitempty"`
+}
+
+// Gap is an examination that is not complete.
+type Gap struct {
+	Examination string       `json:"examination"`
+	Subject     Digest       `json:"subject,omitempty"`
+	Status      Completeness `json:"status"` // empty: there was no such examination at all
+	Why         []string     `json:"why"`
+	Remedy      string       `json:"remedy,omitempty"`
+	// Rule is the rule or setting that requires or accepts it.
+	Rule string `json:"rule"`
+}
+
+// Counts are of all findings in the evidence, whatever the rules said.
+type Counts struct {
+	Packages int `json:"packages"`
+	Findings int `json:"findings"`
+	Critical int `json:"critical"`
+	High     int `json:"high"`
+	Medium   int `json:"medium"`
+	Low      int `json:"low"`
+	None     int `json:"none"`
+	Unknown  int `json:"unknown"`
+	Fixable  int `json:"fixable"`
+}
+
+// Of returns the count of one severity.
+func (c Counts) Of(s Severity) int {
+	switch s {
+	case SeverityCritical:
+		return c.Critical
+	case SeverityHigh:
+		return c.High
+	case SeverityMedium:
+		return c.Medium
+	case SeverityLow:
+		return c.Low
+	case SeverityNone:
+		return c.None
+	default:
+		return c.Unknown
+	}
+}
+
+// Upgrade is one change that removes findings: a package (or, for distribution packages, all binaries of one source
+// package) from one version to another.
+type Upgrade struct {
+	Subject   Digest `json:"subject"`
+	Package   string `json:"package"`
+	Ecosystem string `json:"ecosystem,omitempty"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+	// Packages are the purls that it changes, sorted.
+	Packages []string `json:"packages"`
+	// Fixes are the fingerprints that it removes, sorted.
+	Fixes    []string `json:"fixes"`
+	Severity Severity `json:"severity"` // the worst that it removes
+	// Where is a file that names the package, or the layer's history line.
+	Where string `json:"where,omitempty"`
+	// Command does it, where that is safe to say ("apt-get install --only-upgrade …"); empty otherwise.
+	Command string `json:"command,omitempty"`
+}
+
+// Baseline is what was known before the change: the packages and findings of an earlier run.
+type Baseline struct {
+	Source   string    `json:"source"`
+	Packages []Package `json:"packages"`
+	Findings []Finding `json:"findings"`
+}
