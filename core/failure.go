@@ -1,7 +1,5 @@
 package core
 
-import "errors"
-
 // Failure is an error that people read: what was being done, why it failed and what to do about it. It is made where
 // the reason is known and printed once, by the command.
 type Failure struct {
@@ -20,23 +18,33 @@ func (f *Failure) Error() string { return "could not " + f.Doing + ": " + f.Err.
 // Unwrap returns the reason.
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Usage reports whether err is, anywhere in its chain, a Failure of the user's input.
+// Usage reports whether err is, anywhere in its tree, a Failure of the user's input.
 func Usage(err error) bool {
-	var f *Failure
-	return errors.As(err, &f) && f.Usage
+	return find(err, func(f *Failure) bool { return f.Usage }) != nil
 }
 
-// HintOf returns the hint of the outermost Failure in err's chain that has one.
+// HintOf returns the first hint in err's tree, seen from the outside in.
 func HintOf(err error) string {
-	for err != nil {
-		var f *Failure
-		if !errors.As(err, &f) {
-			return ""
-		}
-		if f.Hint != "" {
-			return f.Hint
-		}
-		err = f.Err
+	if f := find(err, func(f *Failure) bool { return f.Hint != "" }); f != nil {
+		return f.Hint
 	}
 	return ""
+}
+
+// find returns the first Failure in err's tree that is wanted. errors.As would stop at the first Failure of all.
+func find(err error, wanted func(*Failure) bool) *Failure {
+	if f, ok := err.(*Failure); ok && wanted(f) {
+		return f
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return find(e.Unwrap(), wanted)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if f := find(inner, wanted); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
 }
