@@ -32,10 +32,24 @@ func WriteLayout(dir string, content mutate.Appendable) error {
 	default:
 		err = fmt.Errorf("neither an image nor an index: %T", content)
 	}
+	if err == nil {
+		err = makeReadable(dir)
+	}
 	if err != nil {
 		return fmt.Errorf("write the layout %s: %w", dir, err)
 	}
 	return nil
+}
+
+// makeReadable gives every file the same mode. The library leaves blobs that only their owner may read and manifests
+// that everybody may execute.
+func makeReadable(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chmod(path, 0o644)
+	})
 }
 
 // TarLayout packs a layout directory into one tar file, with its files in order.
