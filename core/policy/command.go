@@ -1,0 +1,114 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// Names and versions come from images that strangers made, and a person will paste the command into a shell. So a
+// command is only made of names and versions in these forms, which no shell and no option parser reads as anything
+// else, and is left out otherwise.
+var (
+	safeName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+	safeScoped  = regexp.MustCompile(`^(?:@[A-Za-z0-9][A-Za-z0-9._-]{0,99}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	safePath    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*){0,15}$`)
+	safeVersion = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+:~_-]{0,99}$`)
+)
+
+// distribution reports whether the packages of an OSV ecosystem are installed by an operating system's package manager.
+func distribution(ecosystem string) bool {
+	switch family(ecosystem) {
+	case "Debian", "Ubuntu", "Alpine", "Alpaquita", "Wolfi", "Chainguard", "MinimOS", "Red Hat", "Rocky Linux", "AlmaLinux",
+		"openSUSE", "SUSE", "Mageia", "openEuler", "Photon OS", "Azure Linux":
+		return true
+	}
+	return false
+}
+
+func family(ecosystem string) string {
+	name, _, _ := strings.Cut(ecosystem, ":")
+	return name
+}
+
+// maxNames is how many package names a command lists.
+const maxNames = 12
+
+// command returns the command that makes the upgrade, or nothing where none is known to be right and safe. names are
+// the packages to upgrade: the binary packages of a distribution's source package.
+func command(u core.Upgrade, names []string) string {
+	if len(names) > maxNames || !safeVersion.MatchString(u.To) {
+		return ""
+	}
+	if distribution(u.Ecosystem) {
+		return distributionCommand(u, names)
+	}
+	if len(names) != 1 {
+		return ""
+	}
+	return languageCommand(u, names[0])
+}
+
+func distributionCommand(u core.Upgrade, names []string) string {
+	for _, name := range names {
+		if !safeName.MatchString(name) {
+			return ""
+		}
+	}
+	list := strings.Join(names, " ")
+	switch family(u.Ecosystem) {
+	case "Debian", "Ubuntu":
+		return "apt-get update && apt-get install --only-upgrade -y " + list
+	case "Alpine", "Alpaquita", "Wolfi", "Chainguard", "MinimOS":
+		wanted := make([]string, len(names))
+		for i, name := range names {
+			wanted[i] = "'" + name + ">=" + u.To + "'"
+		}
+		return "apk add " + strings.Join(wanted, " ")
+	case "Red Hat", "Rocky Linux", "AlmaLinux", "Mageia", "openEuler":
+		return "dnf upgrade -y " + list
+	case "openSUSE", "SUSE":
+		return "zypper update -y " + list
+	}
+	return ""
+}
+
+func languageCommand(u core.Upgrade, name string) string {
+	switch family(u.Ecosystem) {
+	case "Go":
+		return goCommand(name, u.To)
+	case "npm":
+		return checked(safeScoped, name, "npm install "+name+"@"+u.To)
+	case "PyPI":
+		return checked(safeName, name, "pip install '"+name+">="+u.To+"'")
+	case "crates.io":
+		if !safeVersion.MatchString(u.From) {
+			return ""
+		}
+		return checked(safeName, name, "cargo update -p "+name+"@"+u.From+" --precise "+u.To)
+	case "RubyGems":
+		return checked(safeName, name, "bundle update --conservative "+name)
+	case "Packagist":
+		return checked(safePath, name, "composer update "+name+" --with "+name+":^"+u.To)
+	case "NuGet":
+		return checked(safeName, name, "dotnet add package "+name+" --version "+u.To)
+	}
+	return ""
+}
+
+// goCommand upgrades a module; the standard library is upgraded with the toolchain.
+func goCommand(module, version string) string {
+	version = strings.TrimPrefix(version, "v")
+	if module == "stdlib" || module == "toolchain" {
+		return "go get toolchain@go" + version
+	}
+	return checked(safePath, module, "go get "+module+"@v"+version)
+}
+
+func checked(form *regexp.Regexp, name, command string) string {
+	if !form.MatchString(name) {
+		return ""
+	}
+	return command
+}

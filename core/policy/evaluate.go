@@ -1,0 +1,269 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/common/types"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// chunk is how many findings one goroutine judges at a time.
+const chunk = 2048
+
+// brokenRule gathers the errors of one rule.
+type brokenRule struct {
+	times   int
+	reasons map[string]bool
+}
+
+// evaluate applies the rules to everything and returns the outcomes in order.
+func (j *judgement) evaluate() []core.Outcome {
+	outcomes := j.evaluateFindings()
+	outcomes = append(outcomes, j.evaluateFacts()...)
+	return outcomes
+}
+
+// evaluateFindings decides over each finding. Chunks are independent and every outcome has its place, so the result
+// does not depend on how they are spread over processors.
+func (j *judgement) evaluateFindings() []core.Outcome {
+	order := j.findingOrder()
+	outcomes := make([]core.Outcome, len(order))
+	rules := j.policy.rulesOver(overFindings)
+	var work sync.WaitGroup
+	var lock sync.Mutex
+	parallel := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))
+	for start := 0; start < len(order); start += chunk {
+		parallel <- struct{}{}
+		work.Go(func() {
+			defer func() { <-parallel }()
+			part := order[start:min(start+chunk, len(order))]
+			broken := j.evaluateChunk(rules, part, outcomes[start:])
+			lock.Lock()
+			defer lock.Unlock()
+			j.merge(broken)
+		})
+	}
+	work.Wait()
+	j.settleTies(order, outcomes)
+	return outcomes
+}
+
+func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) map[int]*brokenRule {
+	s := j.newSetter()
+	broken := map[int]*brokenRule{}
+	for i, number := range part {
+		f := &j.evidence.Findings[number]
+		s.finding(f)
+		o := core.Outcome{Rule: unmatched, Action: core.ActionWarn}
+		var text string
+		if n := j.first(rules, s, broken); n >= 0 {
+			r := j.policy.rules[n]
+			o.Rule, o.Action = r.Name, r.Action
+			text = r.textFor(s)
+		}
+		if text == "" {
+			text = describe(f)
+		}
+		o.Subject, o.Fingerprint, o.Message = f.Subject, f.Fingerprint, text
+		outcomes[i] = o
+	}
+	return broken
+}
+
+// first returns the number of the first rule whose condition holds, or -1.
+func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) int {
+	for _, n := range rules {
+		holds, err := j.policy.rules[n].holds(&s.scope)
+		if err != nil {
+			b := broken[n]
+			if b == nil {
+				b = &brokenRule{reasons: map[string]bool{}}
+				broken[n] = b
+			}
+			b.times++
+			b.reasons[strings.ReplaceAll(err.Error(), packageInside, varPackage)] = true
+			continue
+		}
+		if holds {
+			return n
+		}
+	}
+	return -1
+}
+
+func (r *rule) holds(s *scope) (bool, error) {
+	value, _, err := r.condition.program.Eval(s)
+	if err != nil {
+		return false, err
+	}
+	holds, ok := value.(types.Bool)
+	if !ok {
+		return false, fmt.Errorf("the condition gave a %s instead of true or false", value.Type().TypeName())
+	}
+	return bool(holds), nil
+}
+
+// textFor is the message of the rule, or nothing if it has none. A message that cannot be made does not change the
+// decision; it says so itself.
+func (r *rule) textFor(s *setter) string {
+	if r.message == nil {
+		return ""
+	}
+	text, err := r.message.render(&s.scope)
+	if err != nil {
+		return cut(fmt.Sprintf("%s (its message could not be made: %v)", r.Name, err))
+	}
+	return text
+}
+
+func (j *judgement) merge(broken map[int]*brokenRule) {
+	for n, b := range broken {
+		if j.broken[n] == nil {
+			j.broken[n] = b
+			continue
+		}
+		j.broken[n].times += b.times
+		for reason := range b.reasons {
+			j.broken[n].reasons[reason] = true
+		}
+	}
+}
+
+// settleTies orders the outcomes of findings that are the same by every key of their order: two tools may report one
+// fingerprint with different titles.
+func (j *judgement) settleTies(order []int, outcomes []core.Outcome) {
+	for start := 0; start < len(order); {
+		end := start + 1
+		for end < len(order) && j.sameKey(order[start], order[end]) {
+			end++
+		}
+		if end-start > 1 {
+			slices.SortFunc(outcomes[start:end], compareOutcomes)
+		}
+		start = end
+	}
+}
+
+func (j *judgement) sameKey(x, y int) bool {
+	a, b := &j.evidence.Findings[x], &j.evidence.Findings[y]
+	return a.Fingerprint == b.Fingerprint && a.Subject == b.Subject && a.Severity == b.Severity && a.Kind == b.Kind &&
+		a.Rule == b.Rule && purlOf(a) == purlOf(b)
+}
+
+func compareOutcomes(a, b core.Outcome) int {
+	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Fingerprint, b.Fingerprint),
+		cmp.Compare(a.Message, b.Message))
+}
+
+// evaluateFacts applies the rules over packages, images and subjects. Unlike a finding, a fact that no rule matches is
+// no outcome: it is not a flaw.
+func (j *judgement) evaluateFacts() []core.Outcome {
+	var outcomes []core.Outcome
+	s := j.newSetter()
+	broken := map[int]*brokenRule{}
+	apply := func(rules []int, subject core.Digest, what string) {
+		n := j.first(rules, s, broken)
+		if n < 0 {
+			return
+		}
+		r := j.policy.rules[n]
+		text := r.textFor(s)
+		if text == "" {
+			text = cut(fmt.Sprintf("%s: %s", r.Name, what))
+		}
+		outcomes = append(outcomes, core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text})
+	}
+	if rules := j.policy.rulesOver(overPackages); len(rules) > 0 {
+		for i := range j.evidence.Packages {
+			p := &j.evidence.Packages[i]
+			s.pkg(p)
+			apply(rules, p.Subject, strings.TrimSpace(p.Name+" "+p.Version))
+		}
+	}
+	if rules := j.policy.rulesOver(overImages); len(rules) > 0 {
+		for digest := range j.images {
+			s.reset(digest)
+			apply(rules, digest, j.nameOf(digest))
+		}
+	}
+	if rules := j.policy.rulesOver(overSubjects); len(rules) > 0 {
+		for digest := range j.subjects {
+			s.reset(digest)
+			apply(rules, digest, j.nameOf(digest))
+		}
+	}
+	j.merge(broken)
+	slices.SortFunc(outcomes, func(a, b core.Outcome) int {
+		return cmp.Or(j.bySubject(a.Subject, b.Subject), compareOutcomes(a, b))
+	})
+	return outcomes
+}
+
+func (j *judgement) nameOf(digest core.Digest) string {
+	s := j.subjects[digest]
+	if s == nil {
+		return digest.Short()
+	}
+	if s.Platform != nil {
+		return s.Name + " (" + s.Platform.String() + ")"
+	}
+	return s.Name
+}
+
+// describe is the message of a rule that has none.
+func describe(f *core.Finding) string {
+	var b strings.Builder
+	b.WriteString(f.Rule)
+	if f.Package != nil {
+		b.WriteString(" in " + f.Package.Name + " " + f.Package.Version)
+	} else if path := firstPath(f.Locations); path != "" {
+		b.WriteString(" in " + path)
+	}
+	b.WriteString(" (" + f.Severity.String())
+	if f.Exploited != nil {
+		b.WriteString(", exploited since " + f.Exploited.Since)
+	}
+	b.WriteString(")")
+	switch {
+	case f.Fix.Version != "":
+		b.WriteString(", fixed in " + f.Fix.Version)
+	case f.Fix.Text != "":
+		b.WriteString(": " + f.Fix.Text)
+	case f.Title != "" && f.Package == nil:
+		b.WriteString(": " + f.Title)
+	}
+	return cut(b.String())
+}
+
+// maxReasons is how many different errors of one rule a gap lists.
+const maxReasons = 3
+
+// ruleGaps are the rules that could not be evaluated for something: each might have been the one that refuses.
+func (j *judgement) ruleGaps() []core.Gap {
+	gaps := []core.Gap{}
+	for n, b := range j.broken {
+		if b == nil {
+			continue
+		}
+		name := j.policy.rules[n].Name
+		reasons := sortedKeys(b.reasons)
+		why := []string{fmt.Sprintf("rule %q could not be evaluated %d times", name, b.times)}
+		for _, reason := range reasons[:min(len(reasons), maxReasons)] {
+			why = append(why, cut(reason))
+		}
+		gaps = append(gaps, core.Gap{
+			Examination: "policy",
+			Status:      core.Failed,
+			Why:         why,
+			Remedy:      fmt.Sprintf("correct the condition of rule %q so that it holds for every %s", name, ownVariable(j.policy.rules[n].Over)),
+			Rule:        name,
+		})
+	}
+	return gaps
+}

@@ -1,0 +1,271 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"cel.dev/cel-go/common/types"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// Judge decides over evidence. It is pure: the same evidence, in any order, with the same policy, baseline and time
+// gives the same verdict, byte for byte. It does not change e and may be called by several goroutines.
+//
+// No rule reads the baseline: everything in the evidence is judged in full, whether it was there before or not.
+func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.Verdict {
+	j := newJudgement(p, e, now.UTC().Round(0))
+	outcomes := j.evaluate()
+	v := core.Verdict{
+		Time:     j.now,
+		Policy:   p.ref,
+		Refusals: []core.Outcome{},
+		Warnings: []core.Outcome{},
+		Ignored:  []core.Outcome{},
+		Gaps:     j.ruleGaps(),
+		Counts:   count(e),
+		Upgrades: []core.Upgrade{},
+	}
+	for _, o := range outcomes {
+		switch o.Action {
+		case core.ActionFail:
+			v.Refusals = append(v.Refusals, o)
+		case core.ActionIgnore:
+			v.Ignored = append(v.Ignored, o)
+		default:
+			v.Warnings = append(v.Warnings, o)
+		}
+	}
+	gaps, accepted := j.examinationGaps()
+	v.Gaps = append(v.Gaps, gaps...)
+	v.Accepted = accepted
+	v.Upgrades = append(v.Upgrades, j.upgrades(v.Refusals)...)
+	v.Decision = decide(v)
+	return v
+}
+
+// decide is the whole of the decision: a refusal wins over a gap, and a gap over passing.
+func decide(v core.Verdict) core.Decision {
+	switch {
+	case len(v.Refusals) > 0:
+		return core.Refused
+	case len(v.Gaps) > 0:
+		return core.Undecided
+	default:
+		return core.Passed
+	}
+}
+
+func count(e *core.Evidence) core.Counts {
+	c := core.Counts{Packages: len(e.Packages), Findings: len(e.Findings)}
+	for i := range e.Findings {
+		f := &e.Findings[i]
+		switch f.Severity {
+		case core.SeverityCritical:
+			c.Critical++
+		case core.SeverityHigh:
+			c.High++
+		case core.SeverityMedium:
+			c.Medium++
+		case core.SeverityLow:
+			c.Low++
+		case core.SeverityNone:
+			c.None++
+		default:
+			c.Unknown++
+		}
+		if f.Fix.State == core.FixAvailable {
+			c.Fixable++
+		}
+	}
+	return c
+}
+
+// judgement is one call of Judge.
+type judgement struct {
+	policy   *Policy
+	evidence *core.Evidence
+	now      time.Time
+	// rank is the place of a subject in the user's order; an unknown subject comes last.
+	rank     map[core.Digest]int
+	subjects map[core.Digest]*core.Subject
+	images   map[core.Digest]*core.ImageFacts
+	packages map[packageKey]*core.Package
+	broken   []*brokenRule // by the number of the rule
+}
+
+// packageKey finds the package that a finding names.
+type packageKey struct {
+	subject core.Digest
+	purl    string
+}
+
+func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
+	j := &judgement{
+		policy:   p,
+		evidence: e,
+		now:      now,
+		rank:     make(map[core.Digest]int, len(e.Subjects)),
+		subjects: make(map[core.Digest]*core.Subject, len(e.Subjects)),
+		images:   make(map[core.Digest]*core.ImageFacts, len(e.Images)),
+		packages: make(map[packageKey]*core.Package, len(e.Packages)),
+		broken:   make([]*brokenRule, len(p.rules)),
+	}
+	for i := range e.Subjects {
+		s := &e.Subjects[i]
+		if _, seen := j.subjects[s.Digest]; !seen {
+			j.rank[s.Digest], j.subjects[s.Digest] = i, s
+		}
+	}
+	for i := range e.Images {
+		image := &e.Images[i]
+		if held, seen := j.images[image.Subject]; !seen || compareImages(*image, *held) < 0 {
+			j.images[image.Subject] = image
+		}
+	}
+	for i := range e.Packages {
+		pkg := &e.Packages[i]
+		key := packageKey{pkg.Subject, pkg.Purl}
+		if held, seen := j.packages[key]; !seen || comparePackages(pkg, held) < 0 {
+			j.packages[key] = pkg
+		}
+	}
+	return j
+}
+
+// comparePackages orders packages of one purl, so that which one a finding is about does not depend on the order in
+// which they were found. One that is visible comes first.
+func comparePackages(a, b *core.Package) int {
+	return cmp.Or(compareBool(b.Visible(), a.Visible()), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Analyzer, b.Analyzer), cmp.Compare(layerOf(a.Origin), layerOf(b.Origin)),
+		cmp.Compare(firstPath(a.Locations), firstPath(b.Locations)), cmp.Compare(a.Architecture, b.Architecture),
+		cmp.Compare(sourceOf(a).Name, sourceOf(b).Name), cmp.Compare(sourceOf(a).Version, sourceOf(b).Version))
+}
+
+func compareImages(a, b core.ImageFacts) int {
+	return cmp.Or(cmp.Compare(a.User, b.User), a.Created.Compare(b.Created), cmp.Compare(len(a.Layers), len(b.Layers)))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func (j *judgement) bySubject(a, b core.Digest) int {
+	return cmp.Or(cmp.Compare(j.rankOf(a), j.rankOf(b)), cmp.Compare(a, b))
+}
+
+func (j *judgement) rankOf(d core.Digest) int {
+	if rank, ok := j.rank[d]; ok {
+		return rank
+	}
+	return len(j.rank)
+}
+
+// nothing are the zero values that stand for what a scope does not have.
+type nothing struct {
+	finding core.Finding
+	pkg     core.Package
+	image   core.ImageFacts
+	distro  core.Distro
+	subject core.Subject
+}
+
+// setter fills a scope with one thing after the other.
+type setter struct {
+	*judgement
+	scope   scope
+	nothing nothing
+	partial core.Package // what a finding says of a package that is not in the evidence
+}
+
+func (j *judgement) newSetter() *setter {
+	s := &setter{judgement: j}
+	s.scope = scope{now: types.Timestamp{Time: j.now}}
+	s.reset("")
+	return s
+}
+
+// reset leaves only what belongs to a subject.
+func (s *setter) reset(subject core.Digest) {
+	s.scope.finding, s.scope.pkg = &s.nothing.finding, &s.nothing.pkg
+	s.scope.image, s.scope.distro = &s.nothing.image, &s.nothing.distro
+	s.scope.subject = &s.nothing.subject
+	if known := s.subjects[subject]; known != nil {
+		s.scope.subject = known
+	}
+	if image := s.images[subject]; image != nil {
+		s.scope.image = image
+		if image.Distro != nil {
+			s.scope.distro = image.Distro
+		}
+	}
+}
+
+func (s *setter) finding(f *core.Finding) {
+	s.reset(f.Subject)
+	s.scope.finding = f
+	if f.Package == nil {
+		return
+	}
+	if pkg := s.packages[packageKey{f.Subject, f.Package.Purl}]; pkg != nil {
+		s.scope.pkg = pkg
+		return
+	}
+	s.partial = core.Package{
+		Subject:   f.Subject,
+		Name:      f.Package.Name,
+		Version:   f.Package.Version,
+		Purl:      f.Package.Purl,
+		Ecosystem: f.Package.Ecosystem,
+		Locations: f.Locations,
+		Origin:    f.Origin,
+	}
+	s.scope.pkg = &s.partial
+}
+
+func (s *setter) pkg(p *core.Package) {
+	s.reset(p.Subject)
+	s.scope.pkg = p
+}
+
+// rulesOver are the numbers of the rules that are evaluated for one kind of thing.
+func (p *Policy) rulesOver(over string) []int {
+	var numbers []int
+	for i, r := range p.rules {
+		if r.Over == over {
+			numbers = append(numbers, i)
+		}
+	}
+	return numbers
+}
+
+// findingOrder sorts the numbers of all findings: by subject, the worst first, then by what they are.
+func (j *judgement) findingOrder() []int {
+	findings := j.evidence.Findings
+	order := make([]int, len(findings))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(x, y int) int {
+		a, b := &findings[x], &findings[y]
+		if c := cmp.Or(j.bySubject(a.Subject, b.Subject), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Kind, b.Kind)); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(purlOf(a), purlOf(b)), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Fingerprint, b.Fingerprint))
+	})
+	return order
+}
+
+func purlOf(f *core.Finding) string {
+	if f.Package == nil {
+		return ""
+	}
+	return f.Package.Purl
+}

@@ -1,0 +1,50 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// didYouMean returns "; did you mean …?" with the candidate nearest to name, or the whole list when none is near.
+func didYouMean(name string, candidates []string) string {
+	if near := nearest(name, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return "; there are: " + strings.Join(candidates, ", ")
+}
+
+// nearest returns the candidate with the smallest edit distance to name, or nothing if even that one is another word.
+func nearest(name string, candidates []string) string {
+	best, least := "", max(2, len(name)/3)+1
+	for _, candidate := range candidates {
+		if len(name) >= 3 && strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(name)) {
+			return candidate
+		}
+		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's, bounded in work by looking at the first 64 bytes only.
+func distance(a, b string) int {
+	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := diagonal
+			if a[i-1] != b[j-1] {
+				change++
+			}
+			diagonal = row[j]
+			row[j] = min(change, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
