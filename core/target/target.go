@@ -11,6 +11,26 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
+// Open opens what ref names. The caller closes the Target.
+//
+// A prefix says what kind of thing ref is:
+//
+//	registry:NAME[:TAG][@DIGEST]          an image in a registry
+//	oci:PATH[:TAG][@DIGEST]               an OCI image layout, a directory or a tar
+//	docker-archive:PATH[:NAME:TAG]        an archive that docker save made
+//	docker:NAME[:TAG]  podman:NAME[:TAG]  an image of the daemon on this machine
+//	dir:PATH                              a directory of sources
+//	sbom:PATH                             a CycloneDX or SPDX JSON file
+//
+// Without a prefix, what exists as a file or directory is that, recognised by its content; anything else is a reference
+// to a registry. Daemons are never asked without a prefix: what is judged must not depend on what a machine happens to
+// have. Errors are of type *core.Failure.
+func Open(ctx context.Context, ref string, o Options) (*Target, error) {
+	o = o.filled()
+	t, err := open(ctx, ref, o)
+	return t, fail(ctx, "open "+shown(ref), err)
+}
+
 // Target is one opened target. Close it to remove what was spooled.
 type Target struct {
 	// Subject is what the user named: an index, an image, a source tree (whose digest is known only after it was

@@ -1,0 +1,49 @@
+package target
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// openSource opens a directory of sources. Its digest is known only after it was read; whoever reads it fills it in, here
+// and in the examination.
+func openSource(ref, path string) (*Target, error) {
+	dir, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, misuse("", "directory %s: %w", path, pathless(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, misuse("", "%s is a %s, not a directory", path, kindOfFile(info))
+	}
+	if _, err := f.ReadDir(1); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("it is empty")
+		}
+		return nil, misuse("", "directory %s: %w", path, pathless(err))
+	}
+	return &Target{
+		Subject:      core.Subject{Name: ref, Kind: core.KindSource},
+		Dir:          dir,
+		Examinations: []core.Examination{opened("")},
+	}, nil
+}
+
+func kindOfFile(info os.FileInfo) string {
+	if info.Mode().IsRegular() {
+		return "file"
+	}
+	return kindOfMode(info.Mode())
+}
