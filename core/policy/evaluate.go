@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 )
@@ -22,10 +23,16 @@ type brokenRule struct {
 	reasons map[string]bool
 }
 
-// evaluate applies the rules to everything and returns the outcomes in order.
+// evaluate applies the rules to everything and returns the outcomes in order. If the rules with loops cost too much, all
+// is done again without them, and each of them is broken: had they been stopped midway, which findings they decided
+// would depend on the order.
 func (j *judgement) evaluate() []core.Outcome {
-	outcomes := j.evaluateFindings()
-	outcomes = append(outcomes, j.evaluateFacts()...)
+	outcomes := append(j.evaluateFindings(), j.evaluateFacts()...)
+	if j.spent.Load() > maxTotalCost {
+		j.tooDear = true
+		j.broken = make([]*brokenRule, len(j.policy.rules))
+		outcomes = append(j.evaluateFindings(), j.evaluateFacts()...)
+	}
 	return outcomes
 }
 
@@ -79,7 +86,7 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 // first returns the number of the first rule whose condition holds, or -1.
 func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) int {
 	for _, n := range rules {
-		holds, err := j.policy.rules[n].holds(&s.scope)
+		holds, err := j.policy.rules[n].condition.holds(s)
 		if err != nil {
 			b := broken[n]
 			if b == nil {
@@ -97,8 +104,11 @@ func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) in
 	return -1
 }
 
-func (r *rule) holds(s *scope) (bool, error) {
-	value, _, err := r.condition.program.Eval(s)
+var errTooDear = fmt.Errorf("the rules that loop take more than %d steps altogether", maxTotalCost)
+
+// holds evaluates a condition for what the setter has set.
+func (e *expression) holds(s *setter) (bool, error) {
+	value, err := e.eval(s)
 	if err != nil {
 		return false, err
 	}
@@ -109,13 +119,32 @@ func (r *rule) holds(s *scope) (bool, error) {
 	return bool(holds), nil
 }
 
+func (e *expression) eval(s *setter) (ref.Val, error) {
+	if !e.loops {
+		value, _, err := e.program.Eval(&s.frame)
+		return value, err
+	}
+	if s.tooDear || s.spent.Load() > maxTotalCost {
+		return nil, errTooDear
+	}
+	value, details, err := e.program.Eval(&s.scope)
+	cost := uint64(maxCost)
+	if err == nil {
+		if actual := details.ActualCost(); actual != nil {
+			cost = *actual
+		}
+	}
+	s.spent.Add(cost)
+	return value, err
+}
+
 // textFor is the message of the rule, or nothing if it has none. A message that cannot be made does not change the
 // decision; it says so itself.
 func (r *rule) textFor(s *setter) string {
 	if r.message == nil {
 		return ""
 	}
-	text, err := r.message.render(&s.scope)
+	text, err := r.message.render(s)
 	if err != nil {
 		return cut(fmt.Sprintf("%s (its message could not be made: %v)", r.Name, err))
 	}

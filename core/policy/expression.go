@@ -23,6 +23,9 @@ const (
 	// maxCost bounds one evaluation of an expression that can loop, in the units of CEL, of which an access or a
 	// comparison takes about one. Without a loop the work is bounded by the length of the expression.
 	maxCost = 100_000
+	// maxTotalCost bounds all evaluations of such expressions in one judgement: a thousand units for each of 100,000
+	// findings.
+	maxTotalCost = 100_000_000
 )
 
 // language compiles expressions. It is made once for each policy that is read.
@@ -62,6 +65,8 @@ func newLanguage() (*language, error) {
 type expression struct {
 	program cel.Program
 	result  *cel.Type
+	// loops says that evaluating it can take longer than its length says, and so is counted.
+	loops bool
 	// speaksOf are the variables in it.
 	speaksOf map[string]bool
 }
@@ -87,14 +92,15 @@ func (l *language) compile(source string) (*expression, []flaw) {
 		return nil, flaws
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if loops(tree) {
+	counted := loops(tree)
+	if counted {
 		options = append(options, cel.CostLimit(maxCost))
 	}
 	program, err := l.env.Program(checked, options...)
 	if err != nil {
 		return nil, []flaw{{what: err.Error()}}
 	}
-	return &expression{program: program, result: checked.OutputType(), speaksOf: variables(tree)}, nil
+	return &expression{program: program, result: checked.OutputType(), loops: counted, speaksOf: variables(tree)}, nil
 }
 
 // renamePackage replaces the identifier "package" by the name that it has inside. It reads the tokens with CEL's own
@@ -258,8 +264,7 @@ func textOf(e ast.Expr) (string, bool) {
 	return string(value), ok
 }
 
-// loops reports whether evaluating the expression can take longer than its length says: it has a comprehension, or
-// calls a function that reads whole texts.
+// loops reports whether the expression has a comprehension, such as exists, all, filter or map.
 func loops(tree *ast.AST) bool {
 	return len(collect(tree, ast.ComprehensionKind)) > 0
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"bytes"
 
 	"go.yaml.in/yaml/v3"
 
@@ -46,21 +46,45 @@ type ruleText struct {
 	message *yaml.Node
 }
 
-// problem is one thing that is wrong with the file. Line and column count from 1.
-type problem struct {
-	line, column int
-	what         string
+// Problem is one thing that is wrong with a policy file.
+type Problem struct {
+	File string
+	// Line and Column count from 1; columns count characters.
+	Line, Column int
+	What         string
+}
+
+// Error gives the form that editors and log viewers make a link of.
+func (p Problem) Error() string { return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.What) }
+
+// Problems are all that is wrong with a policy file, in its order: the error within the core.Failure of Parse.
+type Problems []Problem
+
+// maxProblems is how many problems are reported; a file with more is no policy.
+const maxProblems = 20
+
+// Error gives all problems on one line. Whoever has room prints one line for each.
+func (p Problems) Error() string {
+	lines := make([]string, 0, len(p))
+	for _, problem := range p {
+		lines = append(lines, problem.Error())
+	}
+	return strings.Join(lines, "; ")
 }
 
 // reader walks the YAML nodes and gathers what is wrong, so that one run reports everything.
 type reader struct {
 	file     string
 	lines    []string
-	problems []problem
+	problems Problems
 }
 
 func (r *reader) reject(node *yaml.Node, format string, args ...any) {
-	r.problems = append(r.problems, problem{node.Line, node.Column, fmt.Sprintf(format, args...)})
+	r.add(node.Line, node.Column, fmt.Sprintf(format, args...))
+}
+
+func (r *reader) add(line, column int, what string) {
+	r.problems = append(r.problems, Problem{r.file, line, column, what})
 }
 
 // failure is all problems as one error, in the order of the file.
@@ -68,25 +92,10 @@ func (r *reader) failure() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, func(a, b problem) int {
-		if a.line != b.line {
-			return a.line - b.line
-		}
-		return a.column - b.column
+	slices.SortStableFunc(r.problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	var lines []string
-	for i, p := range r.problems {
-		if i == 10 {
-			lines = append(lines, fmt.Sprintf("and %d more", len(r.problems)-i))
-			break
-		}
-		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s", r.file, p.line, p.column, p.what))
-	}
-	return &core.Failure{
-		Doing: "read policy " + r.file,
-		Err:   errors.New(strings.Join(lines, "\n")),
-		Usage: true,
-	}
+	return &core.Failure{Doing: "read policy " + r.file, Err: r.problems[:min(len(r.problems), maxProblems)], Usage: true}
 }
 
 // readFile parses a policy file. What is wrong with its form is gathered in the reader, where what is wrong with its
@@ -115,7 +124,7 @@ func (r *reader) document(data []byte) (*yaml.Node, error) {
 	var doc, second yaml.Node
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		r.problems = append(r.problems, problem{1, 1, `the policy is empty; the smallest one is "version: 1"`})
+		r.add(1, 1, `the policy is empty; the smallest one is "version: 1"`)
 		return nil, r.failure()
 	case err != nil:
 		at, what := 1, err.Error()
@@ -125,7 +134,7 @@ func (r *reader) document(data []byte) (*yaml.Node, error) {
 				at = line
 			}
 		}
-		r.problems = append(r.problems, problem{at, 1, "this is not YAML: " + what})
+		r.add(at, 1, "this is not YAML: " + what)
 		return nil, r.failure()
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
@@ -133,7 +142,7 @@ func (r *reader) document(data []byte) (*yaml.Node, error) {
 		if second.Line > 0 {
 			line = second.Line
 		}
-		r.problems = append(r.problems, problem{line, 1, "a policy is one YAML document; there is a second one"})
+		r.add(line, 1, "a policy is one YAML document; there is a second one")
 		return nil, r.failure()
 	}
 	root := doc.Content[0]
@@ -365,7 +374,7 @@ func hintOnly(value string, values []string) string {
 func (r *reader) flaws(n *yaml.Node, flaws []flaw) {
 	for _, f := range flaws {
 		line, column := r.place(n, f.line, f.column)
-		r.problems = append(r.problems, problem{line, column, f.what})
+		r.add(line, column, f.what)
 	}
 }
 

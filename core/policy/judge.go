@@ -3,9 +3,11 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 )
@@ -20,22 +22,12 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 	v := core.Verdict{
 		Time:     j.now,
 		Policy:   p.ref,
-		Refusals: []core.Outcome{},
-		Warnings: []core.Outcome{},
-		Ignored:  []core.Outcome{},
+		Refusals: withAction(outcomes, core.ActionFail),
+		Warnings: withAction(outcomes, core.ActionWarn),
+		Ignored:  withAction(outcomes, core.ActionIgnore),
 		Gaps:     j.ruleGaps(),
 		Counts:   count(e),
 		Upgrades: []core.Upgrade{},
-	}
-	for _, o := range outcomes {
-		switch o.Action {
-		case core.ActionFail:
-			v.Refusals = append(v.Refusals, o)
-		case core.ActionIgnore:
-			v.Ignored = append(v.Ignored, o)
-		default:
-			v.Warnings = append(v.Warnings, o)
-		}
 	}
 	gaps, accepted := j.examinationGaps()
 	v.Gaps = append(v.Gaps, gaps...)
@@ -43,6 +35,23 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 	v.Upgrades = append(v.Upgrades, j.upgrades(v.Refusals)...)
 	v.Decision = decide(v)
 	return v
+}
+
+// withAction returns the outcomes of one action. There may be 100,000 of them, so they are counted first.
+func withAction(outcomes []core.Outcome, action core.Action) []core.Outcome {
+	n := 0
+	for i := range outcomes {
+		if outcomes[i].Action == action {
+			n++
+		}
+	}
+	chosen := make([]core.Outcome, 0, n)
+	for i := range outcomes {
+		if outcomes[i].Action == action {
+			chosen = append(chosen, outcomes[i])
+		}
+	}
+	return chosen
 }
 
 // decide is the whole of the decision: a refusal wins over a gap, and a gap over passing.
@@ -93,6 +102,9 @@ type judgement struct {
 	images   map[core.Digest]*core.ImageFacts
 	packages map[packageKey]*core.Package
 	broken   []*brokenRule // by the number of the rule
+	// spent is the cost of the expressions with loops; once it was too much, none of them is evaluated (tooDear).
+	spent   atomic.Uint64
+	tooDear bool
 }
 
 // packageKey finds the package that a finding names.
@@ -181,6 +193,7 @@ type nothing struct {
 type setter struct {
 	*judgement
 	scope   scope
+	frame   interpreter.ExecutionFrame // holds the scope; kept to spare an allocation for each evaluation
 	nothing nothing
 	partial core.Package // what a finding says of a package that is not in the evidence
 }
@@ -188,6 +201,7 @@ type setter struct {
 func (j *judgement) newSetter() *setter {
 	s := &setter{judgement: j}
 	s.scope = scope{now: types.Timestamp{Time: j.now}}
+	s.frame.Activation = &s.scope
 	s.reset("")
 	return s
 }
@@ -249,16 +263,22 @@ func (p *Policy) rulesOver(over string) []int {
 // findingOrder sorts the numbers of all findings: by subject, the worst first, then by what they are.
 func (j *judgement) findingOrder() []int {
 	findings := j.evidence.Findings
-	order := make([]int, len(findings))
+	order, ranks := make([]int, len(findings)), make([]int, len(findings))
 	for i := range order {
-		order[i] = i
+		order[i], ranks[i] = i, j.rankOf(findings[i].Subject)
 	}
 	slices.SortFunc(order, func(x, y int) int {
 		a, b := &findings[x], &findings[y]
-		if c := cmp.Or(j.bySubject(a.Subject, b.Subject), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Kind, b.Kind)); c != 0 {
+		if c := cmp.Or(cmp.Compare(ranks[x], ranks[y]), cmp.Compare(b.Severity, a.Severity)); c != 0 {
 			return c
 		}
-		return cmp.Or(cmp.Compare(purlOf(a), purlOf(b)), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Fingerprint, b.Fingerprint))
+		if c := cmp.Or(cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Kind, b.Kind)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(purlOf(a), purlOf(b)); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Fingerprint, b.Fingerprint))
 	})
 	return order
 }

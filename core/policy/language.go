@@ -200,16 +200,18 @@ func text(get func(*scope) string) field {
 }
 
 func oneOf[T ~string](get func(*scope) T, values ...T) field {
-	made := make(map[T]any, len(values))
+	made := make([]any, 0, len(values))
 	names := make([]string, 0, len(values))
 	for _, value := range values {
-		made[value] = types.String(value)
+		made = append(made, types.String(value))
 		names = append(names, string(value))
 	}
 	return field{celType: cel.StringType, values: names, get: func(s *scope) (any, bool) {
 		value := get(s)
-		if known, ok := made[value]; ok {
-			return known, value != ""
+		for i, known := range values {
+			if known == value {
+				return made[i], value != ""
+			}
 		}
 		return types.String(value), value != ""
 	}}

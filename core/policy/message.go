@@ -80,14 +80,14 @@ func printable(t *cel.Type) bool {
 }
 
 // render fills in the template.
-func (m *message) render(s *scope) (string, error) {
+func (m *message) render(s *setter) (string, error) {
 	var b strings.Builder
 	for _, p := range m.parts {
 		if p.value == nil {
 			b.WriteString(p.text)
 			continue
 		}
-		value, _, err := p.value.program.Eval(s)
+		value, err := p.value.eval(s)
 		if err != nil {
 			return "", err
 		}
