@@ -134,7 +134,7 @@ func (r *reader) document(data []byte) (*yaml.Node, error) {
 				at = line
 			}
 		}
-		r.add(at, 1, "this is not YAML: " + what)
+		r.add(at, 1, "this is not YAML: "+what)
 		return nil, r.failure()
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {

@@ -71,15 +71,15 @@ type rule struct {
 	message   *message
 }
 
-// BuiltinNames returns the names of the built-in policies, the laxest first.
-func BuiltinNames() []string { return []string{"relaxed", "standard", "strict"} }
+// Profiles returns the names of the built-in policies, the laxest first.
+func Profiles() []string { return []string{"relaxed", "standard", "strict"} }
 
 // BuiltinSource returns the YAML text of a built-in policy.
 func BuiltinSource(name string) ([]byte, error) {
-	if !slices.Contains(BuiltinNames(), name) {
+	if !slices.Contains(Profiles(), name) {
 		return nil, &core.Failure{
 			Doing: "find policy " + fmt.Sprintf("%q", name),
-			Err:   errors.New("there is no built-in policy of that name" + didYouMean(name, BuiltinNames())),
+			Err:   errors.New("there is no built-in policy of that name" + didYouMean(name, Profiles())),
 			Usage: true,
 		}
 	}
@@ -153,9 +153,9 @@ func (l *language) base(r *reader, f *file) *Policy {
 		name = Default
 	case name == noBase:
 		return nil
-	case !slices.Contains(BuiltinNames(), name):
+	case !slices.Contains(Profiles(), name):
 		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, or %q%s",
-			name, strings.Join(BuiltinNames(), ", "), noBase, hintOnly(name, append(BuiltinNames(), noBase)))
+			name, strings.Join(Profiles(), ", "), noBase, hintOnly(name, append(Profiles(), noBase)))
 		return nil
 	}
 	source, err := BuiltinSource(name)
