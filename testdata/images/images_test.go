@@ -104,8 +104,9 @@ func TestAttestationsAreNotPlatforms(t *testing.T) {
 	if diff := cmp.Diff(want, platforms); diff != "" {
 		t.Errorf("platforms (-want +got):\n%s", diff)
 	}
-	if got := manifest.Manifests[2].Annotations["vnd.docker.reference.digest"]; got != manifest.Manifests[0].Digest.String() {
-		t.Errorf("the attestation refers to %q", got)
+	got := manifest.Manifests[2].Annotations["vnd.docker.reference.digest"]
+	if want := manifest.Manifests[0].Digest.String(); got != want {
+		t.Errorf("the attestation refers to %q, want %q", got, want)
 	}
 }
 

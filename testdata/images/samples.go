@@ -51,7 +51,8 @@ func DebianRelease(version, codename string) string {
 
 // AlpineRelease is /etc/os-release of an Alpine version such as "3.20.3".
 func AlpineRelease(version string) string {
-	return fmt.Sprintf("NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=%[1]s\nPRETTY_NAME=\"Alpine Linux v%[1]s\"\n", version)
+	return fmt.Sprintf("NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=%[1]s\nPRETTY_NAME=\"Alpine Linux v%[1]s\"\n",
+		version)
 }
 
 // NpmLock writes a package-lock.json, lockfileVersion 3, of packages given as name and version in turn. It has what

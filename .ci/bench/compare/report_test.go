@@ -70,7 +70,8 @@ func TestAToolThatFailsStopsTheComparison(t *testing.T) {
 	broken := tool{name: "broken", program: "/bin/sh", args: func(_, _, _ string) []string {
 		return []string{"-c", "echo no such image >&2; exit 2"}
 	}}
-	if _, err := measure(t.Context(), broken, "", t.TempDir()); err == nil || !strings.Contains(err.Error(), "no such image") {
+	_, err := measure(t.Context(), broken, "", t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "no such image") {
 		t.Errorf("got %v, want what the tool said", err)
 	}
 }

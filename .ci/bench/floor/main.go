@@ -1,5 +1,6 @@
 // Command floor does the least that reading an image can be: it inflates every gzip layer of an OCI layout with the
-// library that Cleanbill uses and hashes both sides, two layers at a time. It verifies the digests and looks at nothing.
+// library that Cleanbill uses and hashes both sides, two layers at a time. It verifies the digests and looks at
+// nothing.
 //
 // What it takes is the floor under any tool that verifies what it reads.
 package main
