@@ -1,0 +1,173 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	cpb "github.com/google/osv-scalibr/binary/proto/config_go_proto"
+	"github.com/google/osv-scalibr/extractor"
+	"github.com/google/osv-scalibr/extractor/filesystem"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+)
+
+// entry is one line of the catalog: an extractor and what it needs to know of the world.
+type entry struct {
+	// name is the extractor's own.
+	name string
+	make func(*cpb.PluginConfig) (filesystem.Extractor, error)
+	// wants takes the place of the extractor's FileRequired, which is not called: it would drop files above a limit of
+	// its own without a word.
+	wants func(path string, info fs.FileInfo) bool
+	// related names the other files that the extractor opens.
+	related func(path string) bool
+	// anchors are places that are fixed by the system that writes them.
+	anchors []string
+	// sniff declines by the beginning of a file.
+	sniff func(head []byte) bool
+	// unbounded is set for extractors that read single parts of a file, so that its size does not matter.
+	unbounded bool
+	// examine takes the place of analysis.extract where the extractor needs help.
+	examine func(context.Context, *analysis) error
+}
+
+// analyzer is an extractor of osv-scalibr as a core.Analyzer.
+type analyzer struct {
+	entry
+	inner   filesystem.Extractor
+	limits  limit.Limits
+	version string
+}
+
+// wrap gives a the optional interfaces that its entry asks for, and no others: the walk treats a core.Relater with
+// care, which costs.
+func wrap(a *analyzer) core.Analyzer {
+	switch {
+	case a.related != nil && a.anchors != nil:
+		return anchoredRelater{a}
+	case a.related != nil:
+		return relater{a}
+	case a.anchors != nil:
+		return anchored{a}
+	case a.sniff != nil:
+		return sniffer{a}
+	}
+	return a
+}
+
+type (
+	anchored        struct{ *analyzer }
+	relater         struct{ *analyzer }
+	anchoredRelater struct{ *analyzer }
+	sniffer         struct{ *analyzer }
+)
+
+func (a anchored) Anchors() []string                   { return a.anchors }
+func (a relater) Related(path string) bool             { return a.related(path) }
+func (a anchoredRelater) Anchors() []string            { return a.anchors }
+func (a anchoredRelater) Related(path string) bool     { return a.related(path) }
+func (a sniffer) Sniff(_ string, head []byte) bool     { return a.sniff(head) }
+func (a *analyzer) Wants(p string, i fs.FileInfo) bool { return a.wants(p, i) }
+
+func (a *analyzer) Info() core.Info {
+	return core.Info{Name: a.name, Version: a.version, Examines: core.ExaminePackages}
+}
+
+// Analyze implements core.Analyzer.
+func (a *analyzer) Analyze(ctx context.Context, f core.File) (core.Found, error) {
+	if size := f.Content.Size(); !a.unbounded && size > a.limits.KeptSize {
+		return core.Found{}, &limit.Exceeded{Limit: "kept-size", Max: a.limits.KeptSize, Unit: "bytes", What: f.Path}
+	}
+	s := &analysis{analyzer: a, file: f}
+	var err error
+	if a.examine != nil {
+		err = a.examine(ctx, s)
+	} else {
+		err = s.extractAll(ctx)
+	}
+	s.found.Problems = boundProblems(s.found.Problems)
+	return s.found, err
+}
+
+// analysis is the examination of one file.
+type analysis struct {
+	*analyzer
+	file  core.File
+	found core.Found
+}
+
+// content returns a new reader of the whole file.
+func (s *analysis) content() *io.SectionReader {
+	return io.NewSectionReader(s.file.Content, 0, s.file.Content.Size())
+}
+
+// problem records a gap.
+func (s *analysis) problem(format string, args ...any) {
+	s.found.Problems = append(s.found.Problems, core.Problem{Path: s.file.Path, Why: fmt.Sprintf(format, args...)})
+}
+
+// extractAll runs the extractor over the file and keeps all that it found.
+func (s *analysis) extractAll(ctx context.Context) error {
+	packages, err := s.extract(ctx, s.content())
+	for _, p := range packages {
+		s.keep(p)
+	}
+	return s.partly(len(packages), err)
+}
+
+// partly turns an error into a problem when some packages were found: what was read is good, and what could not be
+// read is named.
+func (s *analysis) partly(packages int, err error) error {
+	if err == nil || packages == 0 || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	s.problem("only a part of it could be read: %s", printable(err.Error()))
+	return nil
+}
+
+// extract runs the extractor over r, which stands for the file.
+func (s *analysis) extract(ctx context.Context, r *io.SectionReader) ([]*extractor.Package, error) {
+	var info fs.FileInfo = memoryInfo{name: path.Base(s.file.Path), size: r.Size(), mode: 0o444}
+	if s.file.Info != nil {
+		info = sized{s.file.Info, r.Size()}
+	}
+	inventory, err := s.inner.Extract(ctx, &filesystem.ScanInput{
+		FS:     surroundings{related: s.file.Related},
+		Path:   s.file.Path,
+		Info:   info,
+		Reader: r,
+	})
+	var packages []*extractor.Package
+	for _, p := range inventory.Packages {
+		if p != nil { // as from a wheel without a name
+			packages = append(packages, p)
+		}
+	}
+	return packages, err
+}
+
+// keep converts p and adds it to what was found.
+func (s *analysis) keep(p *extractor.Package) {
+	c, err := convert(s.name, s.file.Path, p)
+	if err != nil {
+		s.problem("%v", err)
+		return
+	}
+	s.found.Packages = append(s.found.Packages, c)
+}
+
+// maxProblems is how many problems of one file are told apart.
+const maxProblems = 20
+
+func boundProblems(problems []core.Problem) []core.Problem {
+	if len(problems) <= maxProblems {
+		return problems
+	}
+	rest := core.Problem{Path: problems[0].Path, Why: fmt.Sprintf("%d more problems like these", len(problems)-maxProblems)}
+	return append(problems[:maxProblems:maxProblems], rest)
+}

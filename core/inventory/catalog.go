@@ -1,0 +1,151 @@
+package inventory
+
+import (
+	"github.com/google/osv-scalibr/extractor/filesystem/language/cpp/conanlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dart/packageconfig"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dart/pubspec"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/csproj"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/depsjson"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/nugetcpm"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/packagesconfig"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/packageslockjson"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/paketlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/dotnet/projectassetsjson"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/elixir/mixlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/golang/gobinary"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/golang/gomod"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/golang/vendormodules"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/haskell/cabal"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/haskell/stacklock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/java/archive"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/java/gradlelockfile"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/java/gradleverificationmetadataxml"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/java/gradleversioncatalog"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/java/pomxml"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/bunlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/electronasar"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/packagejson"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/packagelockjson"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/pnpmlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/yarnlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/julia/manifesttoml"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/lua/luarocks"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/nim/nimble"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/ocaml/opam"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/perl/cpan"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/php/composerlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/condameta"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/pdmlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/pipfilelock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/poetrylock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/pylock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/requirements"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/uvlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/python/wheelegg"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/r/renvlock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gem"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemfilelock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gemspec"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargoauditable"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/rust/cargolock"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/swift/packageresolved"
+	"github.com/google/osv-scalibr/extractor/filesystem/language/swift/podfilelock"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/apk"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/chisel"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/chocolatey"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/cos"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/dpkg"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/flatpak"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/homebrew"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/nix"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/pacman"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/portage"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/snap"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/spack"
+)
+
+// catalog is every extractor that runs. Those of osv-scalibr that do not, and why, are listed in the test beside it.
+//
+// Paths are those that the extractors' own FileRequired asks for, except where a comment says otherwise.
+func catalog() []entry {
+	return []entry{
+		// Distributions.
+		{name: dpkg.Name, make: dpkg.New, wants: isDpkgStatus, anchors: dpkgAnchors(), examine: examineDpkg},
+		{name: apk.Name, make: apk.New, wants: at(apkDatabases()...), anchors: apkDatabases(), examine: examineApk},
+		{name: rpm.Name, make: rpm.New, wants: at(rpmDatabases()...), anchors: rpmDatabases(), related: isRPMLog, examine: examineRPM},
+		{name: pacman.Name, make: pacman.New, wants: isPacmanEntry, anchors: []string{"var/lib/pacman/local"}, examine: examinePacman},
+		{name: portage.Name, make: portage.New, wants: isPortageEntry, anchors: []string{"var/db/pkg"}, examine: examinePortage},
+		{name: chisel.Name, make: chisel.New, wants: at("var/lib/chisel/manifest.wall"), anchors: []string{"var/lib/chisel/manifest.wall"}},
+		{name: cos.Name, make: cos.New, wants: at("etc/cos-package-info.json"), anchors: []string{"etc/cos-package-info.json"}},
+
+		// Other installers of system packages.
+		{name: flatpak.Name, make: flatpak.New, wants: isFlatpak},
+		{name: snap.Name, make: snap.New, wants: isSnap},
+		{name: homebrew.Name, make: homebrew.New, wants: isHomebrew},
+		{name: nix.Name, make: nix.New, wants: isNixStore, unbounded: true, examine: examineNix},
+		{name: spack.Name, make: spack.New, wants: suffixed("/.spack/spec.json")},
+		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey},
+
+		// Go.
+		{name: gobinary.Name, make: gobinary.New, wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineGoBinary},
+		{name: gomod.Name, make: gomod.New, wants: named("go.mod"), related: func(p string) bool { return hasName(p, "go.sum") }, examine: examineGoMod},
+		{name: vendormodules.Name, make: vendormodules.New, wants: suffixedOrAt("vendor/modules.txt")},
+
+		// Java.
+		{name: archive.Name, make: archive.New, wants: isJavaArchive, unbounded: true, examine: examineJavaArchive},
+		{name: gradlelockfile.Name, make: gradlelockfile.New, wants: named("buildscript-gradle.lockfile", "gradle.lockfile")},
+		{name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New, wants: suffixedOrAt("gradle/verification-metadata.xml")},
+		{name: gradleversioncatalog.Name, make: gradleversioncatalog.New, wants: isVersionCatalog, examine: examineDeclared},
+		{name: pomxml.Name, make: pomxml.New, wants: namedOutside(".m2", "pom.xml"), related: func(p string) bool { return hasName(p, "pom.xml") }, examine: examineDeclared},
+
+		// JavaScript.
+		{name: packagejson.Name, make: packagejson.New, wants: named("package.json"), examine: examinePackageJSON},
+		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }},
+		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
+		{name: yarnlock.Name, make: yarnlock.New, wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock},
+		{name: bunlock.Name, make: bunlock.New, wants: namedOutside("node_modules", "bun.lock")},
+		{name: electronasar.Name, make: electronasar.New, wants: named("app.asar"), unbounded: true},
+
+		// Python.
+		{name: wheelegg.Name, make: wheelegg.New, wants: suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"), unbounded: true, examine: examineWheel},
+		{name: condameta.Name, make: condameta.New, wants: isCondaMeta, examine: examineConda},
+		{name: requirements.Name, make: requirements.New, wants: isRequirements, related: func(p string) bool { return hasSuffix(p, ".txt", ".in") }, examine: examineRequirements},
+		{name: pipfilelock.Name, make: pipfilelock.New, wants: named("Pipfile.lock")},
+		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock")},
+		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock")},
+		{name: pylock.Name, make: pylock.New, wants: isPylock},
+		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock")},
+
+		// Ruby, Rust, .NET, PHP.
+		{name: gemfilelock.Name, make: gemfilelock.New, wants: named("Gemfile.lock", "gems.locked")},
+		{name: gemspec.Name, make: gemspec.New, wants: suffixed(".gemspec"), related: func(p string) bool { return hasSuffix(p, "version.rb") }, examine: examineGemspec},
+		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
+		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock")},
+		{name: cargoauditable.Name, make: cargoauditable.New, wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary},
+		{name: depsjson.Name, make: depsjson.New, wants: suffixed(".deps.json"), examine: examineDepsJSON},
+		{name: packageslockjson.Name, make: packageslockjson.New, wants: named("packages.lock.json")},
+		{name: packagesconfig.Name, make: packagesconfig.New, wants: named("packages.config")},
+		{name: projectassetsjson.Name, make: projectassetsjson.New, wants: named("project.assets.json"), examine: examineProjectAssets},
+		{name: csproj.Name, make: csproj.New, wants: suffixed(".csproj", ".vbproj", ".fsproj"), examine: examineDeclared},
+		{name: nugetcpm.Name, make: nugetcpm.New, wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared},
+		{name: paketlock.Name, make: paketlock.New, wants: named("paket.lock")},
+		{name: composerlock.Name, make: composerlock.New, wants: named("composer.lock")},
+
+		// Other languages.
+		{name: conanlock.Name, make: conanlock.New, wants: named("conan.lock")},
+		{name: packageconfig.Name, make: packageconfig.New, wants: named("package_config.json")},
+		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
+		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock")},
+		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze")},
+		{name: stacklock.Name, make: stacklock.New, wants: named("stack.yaml.lock")},
+		{name: manifesttoml.Name, make: manifesttoml.New, wants: named("Manifest.toml")},
+		{name: luarocks.Name, make: luarocks.New, wants: isRockspec},
+		{name: nimble.Name, make: nimble.New, wants: isNimble},
+		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
+		{name: cpan.Name, make: cpan.New, wants: isCPAN, related: isCPANJSON},
+		{name: renvlock.Name, make: renvlock.New, wants: named("renv.lock")},
+		{name: packageresolved.Name, make: packageresolved.New, wants: named("Package.resolved")},
+		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
+	}
+}

@@ -1,0 +1,262 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// Finish completes the packages of a whole run, after the last file was read: packages of distributions get the
+// distribution's ecosystem and package URL, the copies of one package become one, and the examinations say what is
+// missing. It may be called once for each Evidence.
+func Finish(e *core.Evidence) {
+	facts := make(map[core.Digest]*core.ImageFacts, len(e.Images))
+	for i := range e.Images {
+		facts[e.Images[i].Subject] = &e.Images[i]
+	}
+	e.Packages = dropResolved(e.Packages)
+	system := make(map[core.Digest]int)
+	for i := range e.Packages {
+		p := &e.Packages[i]
+		var d *core.Distro
+		if f := facts[p.Subject]; f != nil {
+			d = f.Distro
+		}
+		if qualify(p, d) {
+			system[p.Subject]++
+		}
+	}
+	e.Packages = merge(e.Packages)
+	for _, s := range e.Subjects {
+		if s.Kind != core.KindImage && s.Kind != core.KindSource {
+			continue
+		}
+		examine(e, distroExamination(s, facts[s.Digest], system[s.Digest]))
+		examine(e, packagesExamination(s, facts[s.Digest], e.Packages))
+	}
+}
+
+// qualify adds to a package of a distribution what os-release says. It reports whether p is one.
+func qualify(p *core.Package, d *core.Distro) bool {
+	if !isDistribution(purlType(p.Purl)) {
+		return false
+	}
+	if d == nil {
+		return true
+	}
+	u, err := packageurl.FromString(p.Purl)
+	if err != nil {
+		return true // we made it ourselves
+	}
+	if u.Type != "ebuild" { // whose namespace is the category
+		u.Namespace = vendorOf(d.ID)
+	}
+	u.Qualifiers = slices.DeleteFunc(u.Qualifiers, func(q packageurl.Qualifier) bool { return q.Key == "distro" })
+	if distro := distroQualifier(u.Type, *d); distro != "" {
+		u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "distro", Value: distro})
+	}
+	if purl, err := render(u); err == nil {
+		p.Purl = purl
+	}
+	p.Ecosystem = d.Ecosystem
+	return true
+}
+
+func purlType(purl string) string {
+	t, _, _ := strings.Cut(strings.TrimPrefix(purl, "pkg:"), "/")
+	return t
+}
+
+// dropResolved leaves out what is only declared, without a version, if a package of that name is there in the same
+// subject: that is what it was resolved to.
+func dropResolved(packages []core.Package) []core.Package {
+	type name struct {
+		subject core.Digest
+		purl    string
+	}
+	resolved := make(map[name]bool)
+	for _, p := range packages {
+		if p.Version != "" {
+			unversioned, _, _ := strings.Cut(p.Purl, "@"+escapeVersion(p.Version))
+			resolved[name{p.Subject, unversioned}] = true
+		}
+	}
+	return slices.DeleteFunc(packages, func(p core.Package) bool {
+		return p.Version == "" && p.Ecosystem != "" && resolved[name{p.Subject, p.Purl}]
+	})
+}
+
+// escapeVersion writes a version as a package URL does.
+func escapeVersion(v string) string {
+	u := packageurl.PackageURL{Type: "generic", Name: "x", Version: v}
+	return strings.TrimPrefix(u.ToString(), "pkg:generic/x@")
+}
+
+// merge makes one package of all its copies.
+func merge(packages []core.Package) []core.Package {
+	type identity struct {
+		subject             core.Digest
+		purl, name, version string
+	}
+	var order []identity
+	groups := make(map[identity][]core.Package)
+	for _, p := range packages {
+		id := identity{p.Subject, p.Purl, "", ""}
+		if p.Purl == "" {
+			id.name, id.version = p.Name, p.Version
+		}
+		if _, seen := groups[id]; !seen {
+			order = append(order, id)
+		}
+		groups[id] = append(groups[id], p)
+	}
+	merged := make([]core.Package, 0, len(order))
+	for _, id := range order {
+		merged = append(merged, mergeCopies(groups[id]))
+	}
+	return merged
+}
+
+// mergeCopies makes one of a package's copies. What is in the final file system wins over what was removed, and what a
+// lower layer brought over what a higher one has.
+func mergeCopies(copies []core.Package) core.Package {
+	slices.SortStableFunc(copies, func(a, b core.Package) int {
+		return cmp.Or(cmp.Compare(layerOf(a), layerOf(b)), cmp.Compare(a.Locations[0].Path, b.Locations[0].Path),
+			cmp.Compare(a.Locations[0].Line, b.Locations[0].Line), cmp.Compare(a.Analyzer, b.Analyzer))
+	})
+	kept := copies
+	if slices.ContainsFunc(copies, core.Package.Visible) {
+		kept = slices.DeleteFunc(slices.Clone(copies), func(p core.Package) bool { return !p.Visible() })
+	}
+	one := kept[0]
+	one.Origin = originOf(copies, kept)
+	one.Hashes = agreedHashes(kept)
+	one.Locations = nil
+	for _, c := range kept {
+		mergeInto(&one, c)
+	}
+	slices.SortFunc(one.Locations, func(a, b core.Location) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Layer, b.Layer))
+	})
+	return one
+}
+
+func mergeInto(one *core.Package, c core.Package) {
+	for _, l := range c.Locations {
+		if !slices.Contains(one.Locations, l) {
+			one.Locations = append(one.Locations, l)
+		}
+	}
+	if len(one.Licenses) == 0 {
+		one.Licenses = c.Licenses
+	}
+	if one.Source == nil {
+		one.Source = c.Source
+	}
+	if c.Scope != core.ScopeDevelopment { // needed by one is needed
+		one.Scope = c.Scope
+	}
+	one.Vendored = one.Vendored && c.Vendored
+}
+
+// agreedHashes are the hashes that no copy contradicts.
+func agreedHashes(copies []core.Package) map[string]string {
+	var agreed map[string]string
+	for _, c := range copies {
+		switch {
+		case len(c.Hashes) == 0:
+		case agreed == nil:
+			agreed = c.Hashes
+		case !maps.Equal(agreed, c.Hashes):
+			return nil
+		}
+	}
+	return agreed
+}
+
+func layerOf(p core.Package) int {
+	if p.Origin == nil {
+		return 0
+	}
+	return p.Origin.Layer
+}
+
+// originOf is where a package came from: the lowest layer from which on it was there without a gap. A package database
+// that a later layer replaces by one that still lists the package did not remove it.
+func originOf(copies, kept []core.Package) *core.Origin {
+	if kept[0].Origin == nil {
+		return nil
+	}
+	origin := *kept[0].Origin
+	if !kept[0].Visible() {
+		last := kept[len(kept)-1].Origin
+		origin.RemovedIn = last.RemovedIn
+		return &origin
+	}
+	for i := len(copies) - 1; i >= 0; i-- {
+		o := copies[i].Origin
+		if o != nil && o.RemovedIn != nil && *o.RemovedIn >= origin.Layer && o.Layer < origin.Layer {
+			origin.Layer, origin.DiffID, origin.CreatedBy = o.Layer, o.DiffID, o.CreatedBy
+		}
+	}
+	return &origin
+}
+
+// examine adds x, unless x is complete and somebody else already said that it is not.
+func examine(e *core.Evidence, x core.Examination) {
+	known := func(y core.Examination) bool {
+		return y.Name == x.Name && y.Status != core.Complete && (y.Subject == x.Subject || y.Subject == "")
+	}
+	if x.Status == core.Complete && slices.ContainsFunc(e.Examinations, known) {
+		return
+	}
+	e.Examinations = append(e.Examinations, x)
+}
+
+const tool = "inventory"
+
+func distroExamination(s core.Subject, f *core.ImageFacts, systemPackages int) core.Examination {
+	x := core.Examination{Name: core.ExamineDistro, Subject: s.Digest, Tool: tool, Status: core.Complete}
+	switch {
+	case f != nil && f.Distro != nil && f.Distro.Ecosystem == "":
+		x.Status = core.Partial
+		x.Why = []string{fmt.Sprintf("OSV has no advisories for the distribution %s, so its %d packages cannot be looked up",
+			describe(*f.Distro), systemPackages)}
+		x.Remedy = "build on a distribution that OSV covers, or let the policy accept an incomplete examination of the distribution"
+	case (f == nil || f.Distro == nil) && systemPackages > 0:
+		x.Status = core.Partial
+		x.Why = []string{fmt.Sprintf("there is no etc/os-release, so it is not known whose %d packages these are", systemPackages)}
+		x.Remedy = "keep etc/os-release in the image"
+	}
+	return x
+}
+
+func describe(d core.Distro) string {
+	words := []string{"with the ID " + d.ID}
+	if d.VersionID != "" {
+		words = append(words, "and the VERSION_ID "+d.VersionID)
+	}
+	if d.PrettyName != "" {
+		return d.PrettyName + " (" + strings.Join(words, " ") + ")"
+	}
+	return strings.Join(words, " ")
+}
+
+func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Package) core.Examination {
+	x := core.Examination{
+		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Complete,
+	}
+	found := slices.ContainsFunc(packages, func(p core.Package) bool { return p.Subject == s.Digest })
+	if s.Kind == core.KindImage && !found && f != nil && f.Files > 0 {
+		x.Status = core.Partial
+		x.Why = []string{fmt.Sprintf("no package was found in %d files: what they are is not known", f.Files)}
+		x.Remedy = "judge an SBOM of the image's contents beside it, or let the policy accept an image without packages"
+	}
+	return x
+}
