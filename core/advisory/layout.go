@@ -1,0 +1,275 @@
+package advisory
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+const (
+	layoutFile        = "oci-layout"
+	layoutContent     = `{"imageLayoutVersion":"1.0.0"}`
+	indexFile         = "index.json"
+	manifestMediaType = "application/vnd.oci.image.manifest.v1+json"
+	imageIndexType    = "application/vnd.oci.image.index.v1+json"
+	createdAnnotation = "org.opencontainers.image.created"
+	// previousAnnotation names, in index.json, the manifest that was replaced, whose blobs are kept for those who still
+	// read it.
+	previousAnnotation = "dev.cleanbill.previous"
+	// maxManifest bounds index.json, manifests and index blobs, in bytes.
+	maxManifest = 64 << 20
+)
+
+// descriptor points to a blob.
+//
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md
+type descriptor struct {
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Digest       core.Digest       `json:"digest"`
+	Size         int64             `json:"size"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+}
+
+// manifest is an OCI image manifest; imageIndex is the index.json of a layout.
+type manifest struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType"`
+	Config        descriptor        `json:"config"`
+	Layers        []descriptor      `json:"layers"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+}
+
+type imageIndex struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Manifests     []descriptor `json:"manifests"`
+}
+
+// describe returns the descriptor of a blob.
+func describe(mediaType string, blob []byte) descriptor {
+	sum := sha256.Sum256(blob)
+	return descriptor{MediaType: mediaType, Digest: core.Digest("sha256:" + hex.EncodeToString(sum[:])), Size: int64(len(blob))}
+}
+
+// blobs is where a set's blobs come from. What it returns is not verified.
+type blobs interface {
+	open(ctx context.Context, d core.Digest) (io.ReadCloser, error)
+}
+
+// read returns a blob whose size and digest are as described.
+func read(ctx context.Context, from blobs, d descriptor, most int64) ([]byte, error) {
+	if _, err := core.ParseDigest(string(d.Digest)); err != nil || !strings.HasPrefix(string(d.Digest), "sha256:") {
+		return nil, fmt.Errorf("%.80q is not a sha256 digest", d.Digest)
+	}
+	if d.Size < 0 || d.Size > most {
+		return nil, fmt.Errorf("advisory blob %s claims %d bytes; such a blob has at most %d", d.Digest.Short(), d.Size, most)
+	}
+	r, err := from.open(ctx, d.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("advisory blob %s: %w", d.Digest.Short(), err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	b.Grow(int(d.Size) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(r, d.Size+1)); err != nil {
+		return nil, fmt.Errorf("read advisory blob %s: %w", d.Digest.Short(), err)
+	}
+	if got := describe("", b.Bytes()); got.Size != d.Size || got.Digest != d.Digest {
+		return nil, fmt.Errorf("advisory blob %s is damaged: its content has %d bytes and digest %s, want %d bytes",
+			d.Digest.Short(), got.Size, got.Digest.Short(), d.Size)
+	}
+	return b.Bytes(), nil
+}
+
+// layout is an OCI image layout in a file system.
+type layout struct{ fsys fs.FS }
+
+func blobPath(d core.Digest) string {
+	return path.Join("blobs", "sha256", strings.TrimPrefix(string(d), "sha256:"))
+}
+
+func (l layout) open(_ context.Context, d core.Digest) (io.ReadCloser, error) {
+	return l.fsys.Open(blobPath(d))
+}
+
+// head reads index.json and returns the descriptor of the one set in it.
+func (l layout) head() (descriptor, error) {
+	f, err := l.fsys.Open(indexFile)
+	if err != nil {
+		return descriptor{}, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return descriptor{}, fmt.Errorf("read %s: %w", indexFile, err)
+	}
+	if len(raw) > maxManifest {
+		return descriptor{}, fmt.Errorf("%s has more than %d bytes", indexFile, maxManifest)
+	}
+	var ix imageIndex
+	if err := json.Unmarshal(raw, &ix); err != nil {
+		return descriptor{}, fmt.Errorf("read %s: %w", indexFile, err)
+	}
+	var sets []descriptor
+	for _, d := range ix.Manifests {
+		if d.ArtifactType == ArtifactType {
+			sets = append(sets, d)
+		}
+	}
+	if len(sets) != 1 {
+		return descriptor{}, fmt.Errorf("%s names %d sets of advisories (artifact type %s), want 1", indexFile, len(sets), ArtifactType)
+	}
+	return sets[0], nil
+}
+
+// writer puts a set into a layout: blobs first, the switch to them last.
+type writer struct {
+	dir string // of the layout
+
+	mu      sync.Mutex // guards written
+	written []string
+}
+
+// newWriter makes dir a layout, if it is not one. It refuses a directory that holds anything else.
+func newWriter(dir string) (*writer, error) {
+	names, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(names) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, layoutFile)); err != nil {
+			return nil, errors.New("the directory is not empty and is not an OCI layout")
+		}
+		if _, err := (layout{os.DirFS(dir)}).head(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("the directory is an OCI layout of something else: %w", err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
+		return nil, err
+	}
+	return &writer{dir: dir}, nil
+}
+
+// blob writes a blob whole or not at all, and returns its descriptor. It may be called by several goroutines.
+func (w *writer) blob(mediaType string, blob []byte) (descriptor, error) {
+	d := describe(mediaType, blob)
+	name := filepath.Join(w.dir, filepath.FromSlash(blobPath(d.Digest)))
+	if _, err := read(context.Background(), layout{os.DirFS(w.dir)}, d, d.Size); err == nil {
+		return d, nil // it is there, and whole
+	}
+	if err := w.replace(name, blob); err != nil {
+		return descriptor{}, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.written = append(w.written, name)
+	return d, nil
+}
+
+func (w *writer) replace(name string, content []byte) error {
+	f, err := os.CreateTemp(w.dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// undo removes what was written, after a failure. Blobs that were there before stay, and so does the set in use.
+func (w *writer) undo(existed bool) {
+	if !existed {
+		os.RemoveAll(w.dir)
+		return
+	}
+	for _, name := range w.written {
+		os.Remove(name)
+	}
+}
+
+// finish writes the manifest and switches the layout to it, then removes the blobs that neither the new set nor the
+// one before it needs.
+func (w *writer) finish(m *manifest) (descriptor, error) {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return descriptor{}, err
+	}
+	d, err := w.blob(manifestMediaType, raw)
+	if err != nil {
+		return descriptor{}, err
+	}
+	d.ArtifactType = ArtifactType
+	previous, err := (layout{os.DirFS(w.dir)}).head()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return descriptor{}, err
+	}
+	if err == nil && previous.Digest != d.Digest {
+		d.Annotations = map[string]string{previousAnnotation: string(previous.Digest)}
+	} else if err == nil {
+		d.Annotations = previous.Annotations
+	}
+	ix, err := json.Marshal(imageIndex{SchemaVersion: 2, MediaType: imageIndexType, Manifests: []descriptor{d}})
+	if err != nil {
+		return descriptor{}, err
+	}
+	if err := w.replace(filepath.Join(w.dir, layoutFile), []byte(layoutContent)); err != nil {
+		return descriptor{}, err
+	}
+	if err := w.replace(filepath.Join(w.dir, indexFile), ix); err != nil {
+		return descriptor{}, err
+	}
+	w.sweep(m, d)
+	return d, nil
+}
+
+// sweep removes blobs that nothing needs. It is only housekeeping: what fails stays for the next time.
+func (w *writer) sweep(m *manifest, d descriptor) {
+	keep := map[core.Digest]bool{d.Digest: true}
+	m.keep(keep)
+	if previous := core.Digest(d.Annotations[previousAnnotation]); previous != "" {
+		raw, err := os.ReadFile(filepath.Join(w.dir, filepath.FromSlash(blobPath(previous))))
+		var old manifest
+		if err == nil && json.Unmarshal(raw, &old) == nil {
+			keep[previous] = true
+			old.keep(keep)
+		}
+	}
+	dir := filepath.Join(w.dir, "blobs", "sha256")
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		if !keep[core.Digest("sha256:"+n.Name())] {
+			os.Remove(filepath.Join(dir, n.Name()))
+		}
+	}
+}
+
+func (m *manifest) keep(set map[core.Digest]bool) {
+	set[m.Config.Digest] = true
+	for _, l := range m.Layers {
+		set[l.Digest] = true
+	}
+}

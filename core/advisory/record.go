@@ -1,0 +1,232 @@
+package advisory
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core/advisory/version"
+)
+
+// Record is what a set keeps of one OSV advisory.
+//
+// https://ossf.github.io/osv-schema/
+type Record struct {
+	ID string
+	// Aliases are other ids of the same flaw, Upstream the flaws that a distributor's record is about, Related what it
+	// merely mentions. Related is kept only where a record names no CVE otherwise, and then only CVEs.
+	Aliases, Upstream, Related []string
+	Severity                   []Vector
+	// Rating is the database's own word for how bad it is ("HIGH", "Important"), empty if it has none.
+	Rating              string
+	Published, Modified time.Time
+	// Summary is one line; empty in sets that hold facts only.
+	Summary string
+	// References are URLs, without those that follow from the ids.
+	References []string
+	// Affected is the package that was looked up.
+	Affected Affected
+}
+
+// Vector is one severity of a record: a CVSS vector, or a distributor's word.
+type Vector struct {
+	// Type is "CVSS_V2", "CVSS_V3", "CVSS_V4", or the name of the distributor whose word Score is ("Ubuntu").
+	Type  string
+	Score string
+}
+
+// Affected is one package that an advisory affects, and in which versions.
+type Affected struct {
+	ID        string // of the advisory
+	Ecosystem string // canonical, with its release
+	Name      string // as the advisory writes it
+	Ranges    []Range
+	// Versions are affected besides the ranges.
+	Versions []string
+	Severity []Vector
+	// Urgency is the distributor's word for this package, or the kind of an informational advisory.
+	Urgency string
+}
+
+// Range is one row of events along the order of versions.
+type Range struct {
+	// Semver says that events are ordered as semantic versions, not by the ecosystem.
+	Semver bool
+	Events []Event
+}
+
+// EventKind says what happens at a version.
+type EventKind byte
+
+// The kinds of Event.
+const (
+	Introduced   EventKind = iota + 1
+	Fixed                  // this version and later ones are not affected
+	LastAffected           // later versions are not affected
+	Limit                  // the range says nothing of this version and later ones
+)
+
+// Event is a change at a version.
+type Event struct {
+	Kind    EventKind
+	Version string
+}
+
+// Affects reports whether the version is affected, by OSV's evaluation algorithm. An error means that it cannot be
+// told, because a version cannot be ordered; a range that affects it for sure wins over one that cannot be told.
+//
+// https://ossf.github.io/osv-schema/#evaluation
+func (a Affected) Affects(v string) (bool, error) {
+	if slices.Contains(a.Versions, v) {
+		return true, nil
+	}
+	var unclear error
+	for _, r := range a.Ranges {
+		in, err := r.includes(a.Ecosystem, v)
+		if in {
+			return true, nil
+		}
+		if err != nil {
+			unclear = err
+		}
+	}
+	return false, unclear
+}
+
+// includes reports whether v is in the range.
+func (r Range) includes(ecosystem, v string) (bool, error) {
+	order, err := r.order(ecosystem)
+	if err != nil {
+		return false, err
+	}
+	at, err := order.Parse(v)
+	if err != nil {
+		return false, err
+	}
+	events, err := parseEvents(order, r.Events)
+	if err != nil {
+		return false, err
+	}
+	return evaluate(events, at)
+}
+
+func (r Range) order(ecosystem string) (version.Order, error) {
+	if o, ok := version.For(ecosystem); ok {
+		return o, nil
+	}
+	if r.Semver {
+		return version.Semver(), nil
+	}
+	return version.Order{}, fmt.Errorf("the order of versions of %s is not known", ecosystem)
+}
+
+// event is an Event whose version can be compared.
+type event struct {
+	kind EventKind
+	at   version.Version
+	zero bool // "0", which comes before every version
+}
+
+func parseEvents(order version.Order, events []Event) ([]event, error) {
+	parsed := make([]event, len(events))
+	for i, e := range events {
+		parsed[i].kind = e.Kind
+		if e.Version == "0" && e.Kind == Introduced {
+			parsed[i].zero = true
+			continue
+		}
+		if e.Version == "*" && e.Kind == Limit {
+			continue // no limit
+		}
+		v, err := order.Parse(e.Version)
+		if err != nil {
+			return nil, err
+		}
+		parsed[i].at = v
+	}
+	return parsed, nil
+}
+
+func evaluate(events []event, v version.Version) (bool, error) {
+	within, err := beforeLimits(events, v)
+	if !within || err != nil {
+		return false, err
+	}
+	// The latest event at or before v decides. At the same version being affected wins: what is introduced in the very
+	// version that fixes it is still there.
+	affected := false
+	var latest *event
+	for i := range events {
+		e := &events[i]
+		passed, err := e.passed(v)
+		if err != nil {
+			return false, err
+		}
+		if !passed {
+			continue
+		}
+		later := true
+		if latest != nil {
+			c, err := e.compare(latest)
+			if err != nil {
+				return false, err
+			}
+			later = c > 0 || c == 0 && e.kind == Introduced
+		}
+		if later {
+			latest, affected = e, e.kind == Introduced
+		}
+	}
+	return affected, nil
+}
+
+func beforeLimits(events []event, v version.Version) (bool, error) {
+	limited := false
+	for _, e := range events {
+		if e.kind != Limit {
+			continue
+		}
+		if e.at.String() == "" {
+			return true, nil
+		}
+		limited = true
+		c, err := v.Compare(e.at)
+		if err != nil {
+			return false, err
+		}
+		if c < 0 {
+			return true, nil
+		}
+	}
+	return !limited, nil
+}
+
+// passed reports whether the event has happened at v.
+func (e *event) passed(v version.Version) (bool, error) {
+	if e.zero {
+		return true, nil
+	}
+	if e.kind == Limit {
+		return false, nil
+	}
+	c, err := v.Compare(e.at)
+	if err != nil {
+		return false, err
+	}
+	if e.kind == LastAffected {
+		return c > 0, nil
+	}
+	return c >= 0, nil
+}
+
+func (e *event) compare(f *event) (int, error) {
+	switch {
+	case e.zero && f.zero:
+		return 0, nil
+	case e.zero:
+		return -1, nil
+	case f.zero:
+		return 1, nil
+	}
+	return e.at.Compare(f.at)
+}

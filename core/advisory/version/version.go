@@ -1,0 +1,139 @@
+// Package version orders versions as each ecosystem does. The comparisons are osv-scalibr's; this room maps OSV's
+// ecosystem names to them, adds the names that it lacks, and refuses what it would compare by chance.
+//
+// Nothing about advisories belongs here.
+package version
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/google/osv-scalibr/semantic"
+)
+
+// maxLength bounds a version, in bytes: comparing takes time that grows faster than its length.
+const maxLength = 512
+
+// Order is the order of versions in one ecosystem.
+type Order struct {
+	// name is the ecosystem under which semantic knows the order.
+	name string
+	form *regexp.Regexp
+	// clean rewrites what the ecosystem also accepts.
+	clean func(string) string
+}
+
+// Version is one version, ready to be compared with others of its Order.
+type Version struct {
+	text   string
+	parsed semantic.Version
+}
+
+var (
+	// startsWithDigit keeps words such as "(devel)" or "latest" from being taken for version 0.
+	startsWithDigit = regexp.MustCompile(`^[0-9]`)
+	// hasAlphanumeric is all that dpkg and rpm ask for.
+	hasAlphanumeric = regexp.MustCompile(`[0-9A-Za-z]`)
+	// apk is the form of apk-tools; semantic orders what does not have it by text.
+	// https://gitlab.alpinelinux.org/alpine/apk-tools/-/blob/v2.14.4/doc/apk-package.5.scd
+	apk = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(~[0-9a-f]+)?(-r[0-9]+)?$`)
+	// goRelease is how the go command writes the prereleases of its own versions ("go1.22rc1").
+	goRelease = regexp.MustCompile(`^([0-9]+\.[0-9]+)(\.[0-9]+)?(rc|beta|alpha)([0-9]+)`)
+)
+
+// families maps the ecosystems whose order semantic has under another name, or lacks.
+// https://ossf.github.io/osv-schema/#defined-ecosystems
+func families(ecosystem string) string {
+	switch ecosystem {
+	case "Azure Linux", "Photon OS":
+		return "Red Hat"
+	case "Echo", "opam":
+		return "Debian"
+	case "GitHub Actions", "Kubernetes", "VSCode":
+		return "npm"
+	default:
+		return ecosystem
+	}
+}
+
+// For returns the order of an OSV ecosystem, which may have a release ("Debian:12"). It reports false if there is none.
+func For(ecosystem string) (Order, bool) {
+	family, _, _ := strings.Cut(ecosystem, ":")
+	name := families(family)
+	if _, err := semantic.Parse("1", name); err != nil {
+		return Order{}, false
+	}
+	o := Order{name: name, clean: strings.TrimSpace}
+	switch name {
+	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi":
+		o.form = apk
+	case "Debian", "Ubuntu", "AlmaLinux", "Mageia", "openEuler", "openSUSE", "Red Hat", "Rocky Linux", "SUSE":
+		o.form = hasAlphanumeric
+	case "Maven", "Packagist", "PyPI":
+		o.form, o.clean = hasAlphanumeric, trimV
+	case "Go":
+		o.form, o.clean = startsWithDigit, cleanGo
+	default:
+		o.form, o.clean = startsWithDigit, trimV
+	}
+	return o, true
+}
+
+// Semver returns the order of semantic versions, which OSV's SEMVER ranges use in every ecosystem.
+func Semver() Order { return Order{name: "npm", form: startsWithDigit, clean: trimV} }
+
+// Parse reads a version, or says that it cannot be ordered.
+func (o Order) Parse(text string) (Version, error) {
+	if len(text) > maxLength {
+		return Version{}, fmt.Errorf("a version of %d bytes is longer than the %d that can be compared", len(text), maxLength)
+	}
+	cleaned := o.clean(text)
+	if !o.form.MatchString(cleaned) {
+		return Version{}, fmt.Errorf("%q is not a version of %s", text, o.name)
+	}
+	parsed, err := semantic.Parse(cleaned, o.name)
+	if err != nil {
+		return Version{}, fmt.Errorf("%q is not a version of %s: %w", text, o.name, err)
+	}
+	return Version{text: text, parsed: parsed}, nil
+}
+
+// String returns the version as it was written.
+func (v Version) String() string { return v.text }
+
+// Compare returns -1, 0 or 1 as v comes before, with or after w. Both must be of one Order.
+func (v Version) Compare(w Version) (int, error) {
+	if v.parsed == nil || w.parsed == nil {
+		return 0, fmt.Errorf("compare %q with %q: not parsed", v.text, w.text)
+	}
+	c, err := v.parsed.Compare(w.parsed)
+	if err != nil {
+		return 0, fmt.Errorf("compare %q with %q: %w", v.text, w.text, err)
+	}
+	return max(-1, min(1, c)), nil
+}
+
+// trimV drops what may stand before a version in manifests and tags: "v1.2.3", "=1.2.3".
+func trimV(s string) string {
+	s = strings.TrimLeft(strings.TrimSpace(s), "= ")
+	if len(s) > 1 && (s[0] == 'v' || s[0] == 'V') && '0' <= s[1] && s[1] <= '9' {
+		return s[1:]
+	}
+	return s
+}
+
+// cleanGo writes versions of the toolchain as the Go vulnerability database does: "go1.22rc1" is 1.22.0-rc.1.
+//
+// https://go.dev/doc/toolchain#version
+func cleanGo(s string) string {
+	s = strings.TrimPrefix(trimV(s), "go")
+	m := goRelease.FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	if m[2] == "" {
+		m[2] = ".0"
+	}
+	return m[1] + m[2] + "-" + m[3] + "." + m[4]
+}
