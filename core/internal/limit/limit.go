@@ -6,6 +6,7 @@ package limit
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -92,4 +93,32 @@ func (e *Exceeded) Error() string {
 		subject = e.What
 	}
 	return fmt.Sprintf("%s exceeds the limit of %d %s (raise it with --limit %s=N if this is expected)", subject, e.Max, e.Unit, e.Limit)
+}
+
+// Counter sums what several readers take from one bound. Its methods may be called from several goroutines.
+type Counter struct {
+	limit, unit, what string
+	max               int64
+	used              atomic.Int64
+}
+
+// NewCounter returns a counter for the named limit of max units. What is the whole that the sum is of.
+func NewCounter(name string, maximum int64, unit, what string) *Counter {
+	return &Counter{limit: name, max: maximum, unit: unit, what: what}
+}
+
+// Add takes n more, or returns an Exceeded error.
+func (c *Counter) Add(n int64) error {
+	if c.used.Add(n) > c.max {
+		return c.Err()
+	}
+	return nil
+}
+
+// Err returns the Exceeded error if more was taken than the limit allows, otherwise nil.
+func (c *Counter) Err() error {
+	if c.used.Load() <= c.max {
+		return nil
+	}
+	return &Exceeded{Limit: c.limit, Max: c.max, Unit: c.unit, What: c.what}
 }
