@@ -139,6 +139,9 @@ func (r *registry) fetchManifest(ctx context.Context, identifier string, largest
 		if err == nil {
 			return raw, header, nil
 		}
+		if isHang(err) {
+			attempt += hangCost
+		}
 		if ctx.Err() != nil || !resumable(err) || attempt >= r.options.network.attempts {
 			return nil, nil, r.explain(err, "manifest")
 		}
@@ -159,7 +162,7 @@ func (r *registry) fetchManifestOnce(ctx context.Context, identifier string, lar
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, largest+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading it: %w", err)
+		return nil, nil, &bodyError{err}
 	}
 	if int64(len(raw)) > largest && largest == r.options.Limits.MetadataSize {
 		return nil, nil, tooLarge("the manifest", largest)
@@ -195,6 +198,7 @@ type blobReader struct {
 	d        descriptor
 	body     io.ReadCloser
 	n        int64 // bytes handed out
+	noRanges bool  // the server refused one
 	resumes  int
 	err      error // sticky
 }
@@ -202,12 +206,17 @@ type blobReader struct {
 // connect asks for the rest of the blob.
 func (b *blobReader) connect() error {
 	header := http.Header{"Accept-Encoding": {"identity"}}
-	if b.n > 0 {
-		header.Set("Range", "bytes="+strconv.FormatInt(b.n, 10)+"-")
+	if b.n > 0 && !b.noRanges {
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", b.n, b.d.Size-1))
 	}
 	resp, err := b.registry.get(b.ctx, "blobs/"+string(b.d.Digest), header)
 	if err != nil {
 		return err
+	}
+	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && !b.noRanges {
+		resp.Body.Close()
+		b.noRanges = true
+		return b.connect()
 	}
 	if err := b.accept(resp); err != nil {
 		resp.Body.Close()
@@ -224,16 +233,16 @@ func (b *blobReader) accept(resp *http.Response) error {
 			return &verify.MismatchError{Expected: b.d.Digest, ExpectedSize: b.d.Size, ActualSize: resp.ContentLength}
 		}
 		// A server that knows no ranges starts anew.
-		_, err := io.CopyN(io.Discard, resp.Body, b.n)
-		return err
+		if _, err := io.CopyN(io.Discard, resp.Body, b.n); err != nil {
+			return &bodyError{err}
+		}
+		return nil
 	case http.StatusPartialContent:
 		start, _, _ := strings.Cut(strings.TrimPrefix(resp.Header.Get("Content-Range"), "bytes "), "-")
 		if start != strconv.FormatInt(b.n, 10) {
 			return fmt.Errorf("asked for the bytes from %d on, the registry sent %q", b.n, printable(resp.Header.Get("Content-Range"), 80))
 		}
 		return nil
-	case http.StatusRequestedRangeNotSatisfiable:
-		return &verify.MismatchError{Expected: b.d.Digest, ExpectedSize: b.d.Size, ActualSize: b.n}
 	default:
 		return readStatus(resp)
 	}
@@ -256,7 +265,7 @@ func (b *blobReader) Read(p []byte) (int, error) {
 			b.err = io.EOF
 			return n, b.err
 		}
-		if err := b.resume(err); err != nil {
+		if err := b.resume(&bodyError{err}); err != nil {
 			b.err = b.registry.explain(err, "blob")
 		}
 		if n > 0 || b.err != nil {
@@ -273,11 +282,12 @@ func (b *blobReader) resume(err error) error {
 		if b.ctx.Err() != nil || !resumable(err) {
 			return err
 		}
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+		b.resumes++
+		if isHang(err) {
+			b.resumes += hangCost
 		}
-		if b.resumes++; b.resumes > b.registry.options.network.resumes {
-			return fmt.Errorf("the connection broke %d times, last after %d of %d bytes: %w", b.resumes, b.n, b.d.Size, err)
+		if b.resumes > b.registry.options.network.resumes {
+			return fmt.Errorf("too many interruptions, the last after %d of %d bytes: %w", b.n, b.d.Size, err)
 		}
 		delay := b.registry.options.network.backoff(b.resumes)
 		b.registry.options.Log.Debug("connection broke in a blob, resuming", "digest", b.d.Digest, "at", b.n, "in", delay,
@@ -291,11 +301,29 @@ func (b *blobReader) resume(err error) error {
 	}
 }
 
+// hangCost is how many resumes a hang counts for besides its own, because each takes the whole timeout.
+const hangCost = 3
+
+// bodyError is the error of a body that ended too early. Errors before the body were already retried by the transport.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string {
+	if errors.Is(e.err, io.EOF) {
+		return "it ended too early"
+	}
+	return e.err.Error()
+}
+func (e *bodyError) Unwrap() error { return e.err }
+
 // resumable reports whether the rest may come over a new connection.
 func resumable(err error) bool {
+	var body *bodyError
+	return errors.As(err, &body) && (isHang(body.err) || isInterruption(body.err))
+}
+
+func isHang(err error) bool {
 	var hung *timeoutError
-	var mismatch *verify.MismatchError
-	return !errors.As(err, &mismatch) && (errors.As(err, &hung) || isInterruption(err))
+	return errors.As(err, &hung)
 }
 
 func (b *blobReader) Close() error {
