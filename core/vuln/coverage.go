@@ -1,0 +1,218 @@
+package vuln
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/advisory"
+)
+
+// maxNamed is how many things of one sort an examination names before it only counts them.
+const maxNamed = 5
+
+// coverage counts, for one subject, what could not be looked up.
+type coverage struct {
+	packages int // that were looked up
+	// uncovered counts packages by ecosystem of OSV that the set does not hold.
+	uncovered map[string]int
+	// foreign counts operating system packages of distributions that OSV has no advisories for.
+	foreign map[string]int
+	// unlisted counts packages of kinds that no advisories are published for.
+	unlisted map[string]int
+	unclear  []string
+}
+
+func newCoverage() *coverage {
+	return &coverage{uncovered: map[string]int{}, foreign: map[string]int{}, unlisted: map[string]int{}}
+}
+
+// add counts a package and reports whether it can be looked up.
+func (c *coverage) add(set Advisories, p *core.Package, ecosystem string) bool {
+	kind, namespace := purlParts(p.Purl)
+	switch {
+	case ecosystem == "" && osPackage(kind):
+		if namespace == "" {
+			namespace = "an unknown distribution"
+		}
+		c.foreign[kind+" packages of "+namespace]++
+	case ecosystem == "" || !advisory.Known(ecosystem):
+		c.unlisted[cmp.Or(ecosystem, kind, "unknown")]++
+	case !set.Covers(ecosystem):
+		c.uncovered[ecosystem]++
+	default:
+		c.packages++
+		return true
+	}
+	return false
+}
+
+// ecosystemOf returns the package's ecosystem, or the one that follows from the type of its purl.
+func ecosystemOf(p *core.Package) string {
+	if p.Ecosystem != "" {
+		return p.Ecosystem
+	}
+	kind, _ := purlParts(p.Purl)
+	switch kind {
+	case "bitnami":
+		return "Bitnami"
+	case "cargo":
+		return "crates.io"
+	case "composer":
+		return "Packagist"
+	case "conan":
+		return "ConanCenter"
+	case "cran":
+		return "CRAN"
+	case "gem":
+		return "RubyGems"
+	case "githubactions":
+		return "GitHub Actions"
+	case "golang":
+		return "Go"
+	case "hackage":
+		return "Hackage"
+	case "hex":
+		return "Hex"
+	case "julia":
+		return "Julia"
+	case "maven":
+		return "Maven"
+	case "npm":
+		return "npm"
+	case "nuget":
+		return "NuGet"
+	case "pub":
+		return "Pub"
+	case "pypi":
+		return "PyPI"
+	case "swift":
+		return "SwiftURL"
+	}
+	return ""
+}
+
+// purlParts returns a purl's type and the first part of its namespace.
+func purlParts(purl string) (kind, namespace string) {
+	rest, ok := strings.CutPrefix(purl, "pkg:")
+	if !ok {
+		return "", ""
+	}
+	kind, rest, _ = strings.Cut(strings.TrimLeft(rest, "/"), "/")
+	if i := strings.IndexAny(rest, "@?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	if before, _, found := strings.Cut(rest, "/"); found {
+		namespace = before
+	}
+	return strings.ToLower(kind), namespace
+}
+
+// osPackage reports whether a purl type is that of an operating system's packages. Not knowing their flaws is a gap in
+// every image; not knowing those of a model or of a file that somebody named "generic" is not.
+func osPackage(kind string) bool {
+	switch kind {
+	case "deb", "apk", "rpm", "alpm", "ebuild", "opkg", "nix", "pkg":
+		return true
+	}
+	return false
+}
+
+const (
+	buildCommand = "cleanbill advisories build --from DIR --out oci:DIR"
+	wholeSet     = "make a whole set with: " + buildCommand + ", and judge with: cleanbill gate --advisories oci:DIR"
+)
+
+// examinations says for every subject how far its packages could be looked up. What the starter set lacks by its nature
+// is an examination of its own, so that accepting that does not accept the rest.
+func examinations(source core.AdvisorySource, subjects []core.Subject, by map[core.Digest]*coverage) []core.Examination {
+	var order []core.Digest
+	for _, s := range subjects {
+		order = append(order, s.Digest)
+	}
+	for _, d := range slices.Sorted(maps.Keys(by)) {
+		if !slices.Contains(order, d) {
+			order = append(order, d)
+		}
+	}
+	var out []core.Examination
+	for _, d := range order {
+		c := by[d]
+		if c == nil {
+			continue // an index has no packages of its own
+		}
+		out = append(out, c.examine(source, d)...)
+	}
+	return out
+}
+
+func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []core.Examination {
+	blank := core.Examination{Name: core.ExamineAdvisories, Subject: subject, Tool: "cleanbill", Input: source.Digest}
+	var out []core.Examination
+	gaps := c.gaps()
+	missing := counted(c.uncovered, "%s: the set has no advisories for it (%d %s)")
+	if source.Starter {
+		x := blank
+		x.Status, x.Code, x.Remedy = core.Partial, core.CodeStarterAdvisories, wholeSet
+		x.Why = append([]string{fmt.Sprintf("only the %s (%d records) was used, which knows the most exploited flaws and not the rest",
+			source.Name, source.Records)}, missing...)
+		out = append(out, x)
+	} else {
+		gaps = append(gaps, missing...)
+	}
+	notes := counted(c.unlisted, "%s: no advisories are published for such packages (%d %s), and they were not looked up")
+	x := blank
+	switch {
+	case len(gaps) > 0:
+		x.Status, x.Why = core.Partial, append(gaps, notes...)
+		if len(missing) > 0 && !source.Starter {
+			x.Remedy = "add the missing ecosystems: " + wholeSet
+		}
+	case source.Starter:
+		out[0].Why = append(out[0].Why, notes...)
+		slices.Sort(out[0].Why)
+		return out
+	default:
+		x.Status, x.Why = core.Complete, notes
+	}
+	slices.Sort(x.Why)
+	return append(out, x)
+}
+
+// gaps are what no set of advisories would mend.
+func (c *coverage) gaps() []string {
+	gaps := counted(c.foreign, "%s: OSV has no advisories for them (%d %s)")
+	unclear := slices.Clone(c.unclear)
+	slices.Sort(unclear)
+	unclear = slices.Compact(unclear)
+	for _, u := range unclear[:min(len(unclear), maxNamed)] {
+		gaps = append(gaps, "cannot compare "+u)
+	}
+	if more := len(unclear) - maxNamed; more > 0 {
+		gaps = append(gaps, fmt.Sprintf("cannot compare %d more advisories with the version installed", more))
+	}
+	return gaps
+}
+
+func counted(counts map[string]int, format string) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		noun := "packages"
+		if counts[name] == 1 {
+			noun = "package"
+		}
+		out = append(out, fmt.Sprintf(format, name, counts[name], noun))
+	}
+	return out
+}
+
+func quote(s string) string {
+	if len(s) > 60 {
+		s = s[:60] + "…"
+	}
+	return strconv.Quote(s)
+}
