@@ -247,14 +247,11 @@ func (j *judgement) nameOf(digest core.Digest) string {
 
 // describe is the message of a rule that has none.
 func describe(f *core.Finding) string {
-	var b strings.Builder
-	b.WriteString(f.Rule)
-	if f.Package != nil {
-		b.WriteString(" in " + f.Package.Name + " " + f.Package.Version)
-	} else if path := firstPath(f.Locations); path != "" {
-		b.WriteString(" in " + path)
+	if f.Package == nil {
+		return describeElsewhere(f)
 	}
-	b.WriteString(" (" + f.Severity.String())
+	var b strings.Builder
+	b.WriteString(f.Rule + " in " + f.Package.Name + " " + f.Package.Version + " (" + f.Severity.String())
 	if f.Exploited != nil {
 		b.WriteString(", exploited since " + f.Exploited.Since)
 	}
@@ -264,10 +261,26 @@ func describe(f *core.Finding) string {
 		b.WriteString(", fixed in " + f.Fix.Version)
 	case f.Fix.Text != "":
 		b.WriteString(": " + f.Fix.Text)
-	case f.Title != "" && f.Package == nil:
-		b.WriteString(": " + f.Title)
 	}
 	return cut(b.String())
+}
+
+// describeElsewhere is for findings that are not about packages.
+func describeElsewhere(f *core.Finding) string {
+	text := f.Rule
+	if len(f.Locations) > 0 {
+		at := slices.MinFunc(f.Locations, func(a, b core.Location) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+		})
+		text += " in " + at.Path
+		if at.Line > 0 {
+			text += fmt.Sprintf(":%d", at.Line)
+		}
+	}
+	if f.Title != "" {
+		text += ": " + f.Title
+	}
+	return cut(text)
 }
 
 // maxReasons is how many different errors of one rule a gap lists.

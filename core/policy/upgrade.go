@@ -127,12 +127,26 @@ func sortedSet(values []string) []string {
 // whereOf says where the version is decided: the layer's history line for a distribution's package, otherwise the file.
 func whereOf(p *core.Package) string {
 	if distribution(p.Ecosystem) && p.Origin != nil {
-		if p.Origin.CreatedBy == "" {
+		instruction := instructionOf(p.Origin.CreatedBy)
+		if instruction == "" {
 			return fmt.Sprintf("layer %d", p.Origin.Layer)
 		}
-		return cut(fmt.Sprintf("layer %d: %s", p.Origin.Layer, p.Origin.CreatedBy))
+		return cut(fmt.Sprintf("layer %d: %s", p.Origin.Layer, instruction))
 	}
 	return firstPath(p.Locations)
+}
+
+// instructionOf turns a history line into the instruction of the Dockerfile that people know: Docker's builders wrap it
+// in a shell and add marks of their own.
+func instructionOf(createdBy string) string {
+	s := strings.TrimSuffix(strings.TrimSpace(createdBy), " # buildkit")
+	if instruction, ok := strings.CutPrefix(s, "/bin/sh -c #(nop) "); ok {
+		return strings.TrimSpace(instruction)
+	}
+	if shell, ok := strings.CutPrefix(strings.TrimPrefix(s, "RUN "), "/bin/sh -c "); ok {
+		return "RUN " + shell
+	}
+	return s
 }
 
 // target is the lowest version that fixes every finding of the group. Candidates are the versions that fix one of

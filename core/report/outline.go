@@ -1,0 +1,674 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// outline is a document in the order in which people read it: the result, what to fix, what else there is, and what
+// nobody could look at. The terminal and Markdown show the same outline. Its texts are foreign: whoever writes them
+// makes them safe.
+type outline struct {
+	// decision is "passed", "refused", "undecided", or "examined" for evidence that was not judged.
+	decision string
+	name     string
+	digest   string
+	why      []string
+	rows     []row
+	fixes    []fix
+	others   []other
+	refusals int
+	warnings []ruleCount
+	ignored  int
+	counts   core.Counts
+	gaps     []gap
+	accepted []gap
+	facts    []fact
+	next     string
+}
+
+// row is one judged subject.
+type row struct {
+	label    string
+	digest   string
+	decision string
+	refused  int
+	warned   int
+}
+
+// fix is one upgrade, once for all platforms that need it.
+type fix struct {
+	name, from, to string
+	severity       core.Severity
+	flaws          flaws
+	where          string
+	command        string
+	platforms      []string
+}
+
+// flaws are distinct ids, the most urgent first.
+type flaws []flaw
+
+type flaw struct {
+	id        string
+	severity  core.Severity
+	exploited bool
+}
+
+// other is a group of refusals that no upgrade removes.
+type other struct {
+	kind      core.FindingKind
+	what      string
+	severity  core.Severity
+	flaws     flaws
+	remedy    string
+	platforms []string
+}
+
+// ruleCount is how many findings one rule decided over.
+type ruleCount struct {
+	rule       string
+	outcomes   int
+	severities [core.SeverityCritical + 1]int
+}
+
+// gap is an examination that is not complete, once for all subjects that have it.
+type gap struct {
+	examination string
+	status      string
+	why         []string
+	remedy      string
+	rule        string
+	subjects    []string
+}
+
+// fact is what the verdict rests on.
+type fact struct{ name, value string }
+
+// newOutline puts a document in order.
+func newOutline(d Document) outline {
+	e := ordered(d.Evidence)
+	n := newNames(e.Subjects)
+	o := outline{decision: "examined", counts: countsOf(e)}
+	if d.Verdict == nil {
+		o.gaps = n.incomplete(e.Examinations)
+	} else {
+		v := complete(*d.Verdict)
+		known := newKnown(e.Findings)
+		o.decision = v.Decision.String()
+		o.counts = v.Counts
+		o.refusals, o.ignored = len(v.Refusals), len(v.Ignored)
+		o.fixes = n.fixes(v.Upgrades, known)
+		o.others = n.others(v, known)
+		o.warnings = countRules(v.Warnings, known)
+		o.gaps, o.accepted = n.gaps(v.Gaps), n.gaps(v.Accepted)
+		o.rows = n.rows(v)
+	}
+	o.name, o.digest = n.title(d.Verdict)
+	o.why = o.reasons(d.Verdict)
+	o.facts = factsOf(d, e)
+	o.next = o.nextStep()
+	return o
+}
+
+// known finds a finding by subject and fingerprint.
+type known map[[2]string]*core.Finding
+
+func newKnown(findings []core.Finding) known {
+	k := make(known, len(findings))
+	for i := range findings {
+		f := &findings[i]
+		key := [2]string{string(f.Subject), f.Fingerprint}
+		if _, seen := k[key]; !seen { // findings are sorted: the worst stays
+			k[key] = f
+		}
+	}
+	return k
+}
+
+func (k known) of(subject core.Digest, fingerprint string) *core.Finding {
+	return k[[2]string{string(subject), fingerprint}]
+}
+
+// countsOf counts what a verdict would have counted.
+func countsOf(e core.Evidence) core.Counts {
+	c := core.Counts{Packages: len(e.Packages), Findings: len(e.Findings)}
+	for i := range e.Findings {
+		switch e.Findings[i].Severity {
+		case core.SeverityCritical:
+			c.Critical++
+		case core.SeverityHigh:
+			c.High++
+		case core.SeverityMedium:
+			c.Medium++
+		case core.SeverityLow:
+			c.Low++
+		case core.SeverityNone:
+			c.None++
+		default:
+			c.Unknown++
+		}
+		if e.Findings[i].Fix.State == core.FixAvailable {
+			c.Fixable++
+		}
+	}
+	return c
+}
+
+// names knows what to call subjects.
+type names struct {
+	subjects []core.Subject
+	labels   map[core.Digest]string
+	several  bool
+}
+
+// newNames gives each subject the shortest label that tells it from the others: its platform, or its name, or both.
+func newNames(subjects []core.Subject) names {
+	n := names{subjects: subjects, labels: map[core.Digest]string{}}
+	tops := map[string]bool{}
+	judged := 0
+	for _, s := range subjects {
+		tops[s.Name] = true
+		if s.Kind != core.KindIndex {
+			judged++
+		}
+	}
+	n.several = judged > 1
+	for _, s := range subjects {
+		label := s.Name
+		if s.Platform != nil {
+			label = s.Platform.String()
+			if len(tops) > 1 {
+				label = s.Name + " (" + label + ")"
+			}
+		}
+		n.labels[s.Digest] = label
+	}
+	return n
+}
+
+func (n names) label(d core.Digest) string {
+	if label, ok := n.labels[d]; ok {
+		return label
+	}
+	if d == "" {
+		return ""
+	}
+	return d.Short()
+}
+
+// title is what the verdict is about: what the user named. If platforms of an index were left out, it is not the index
+// but the images that were judged.
+func (n names) title(v *core.Verdict) (name, digest string) {
+	var tops, images []core.Subject
+	for _, s := range n.subjects {
+		if s.Parent == "" {
+			tops = append(tops, s)
+		} else {
+			images = append(images, s)
+		}
+	}
+	if len(tops) == 0 {
+		tops = images
+	}
+	if len(tops) == 0 {
+		return "nothing", ""
+	}
+	first := tops[0]
+	name, digest = first.Name, first.Digest.Short()
+	if len(tops) > 1 {
+		return fmt.Sprintf("%s and %d more", name, len(tops)-1), ""
+	}
+	if v == nil || !leavesOut(*v, first.Digest) {
+		return name, digest
+	}
+	if len(images) == 1 {
+		return name + " (" + n.label(images[0].Digest) + " only)", images[0].Digest.Short()
+	}
+	return fmt.Sprintf("%s (%d platforms only)", name, len(images)), ""
+}
+
+func leavesOut(v core.Verdict, index core.Digest) bool {
+	for _, g := range v.Accepted {
+		if g.Examination == core.ExamineTarget && g.Subject == index {
+			return true
+		}
+	}
+	return false
+}
+
+// rows are the judged subjects, if there are several.
+func (n names) rows(v core.Verdict) []row {
+	if !n.several {
+		return nil
+	}
+	refused, warned, gaps := map[core.Digest]int{}, map[core.Digest]int{}, map[core.Digest]int{}
+	for i := range v.Refusals {
+		refused[v.Refusals[i].Subject]++
+	}
+	for i := range v.Warnings {
+		warned[v.Warnings[i].Subject]++
+	}
+	for i := range v.Gaps {
+		gaps[v.Gaps[i].Subject]++
+	}
+	var rows []row
+	for _, s := range n.subjects {
+		if s.Kind == core.KindIndex {
+			continue
+		}
+		r := row{label: n.label(s.Digest), digest: s.Digest.Short(), refused: refused[s.Digest], warned: warned[s.Digest]}
+		switch {
+		case r.refused > 0:
+			r.decision = core.Refused.String()
+		case gaps[s.Digest] > 0 || gaps[s.Parent] > 0 || gaps[""] > 0:
+			r.decision = core.Undecided.String()
+		default:
+			r.decision = core.Passed.String()
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// platforms are the labels of subjects, in the user's order, unless there is only one subject anyway.
+func (n names) platforms(subjects map[core.Digest]bool) []string {
+	if !n.several {
+		return nil
+	}
+	if n.all(subjects) {
+		return []string{"everywhere"}
+	}
+	var labels []string
+	for _, s := range n.subjects {
+		if subjects[s.Digest] {
+			labels = append(labels, n.label(s.Digest))
+			delete(subjects, s.Digest)
+		}
+	}
+	for _, d := range slices.Sorted(maps.Keys(subjects)) {
+		if label := n.label(d); label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return labels
+}
+
+// all reports whether every judged subject is among them.
+func (n names) all(subjects map[core.Digest]bool) bool {
+	for _, s := range n.subjects {
+		if s.Kind != core.KindIndex && !subjects[s.Digest] {
+			return false
+		}
+	}
+	return true
+}
+
+// fixes merges the upgrades that are the same on several platforms.
+func (n names) fixes(upgrades []core.Upgrade, k known) []fix {
+	type key struct{ name, ecosystem, from, to string }
+	type group struct {
+		fix      fix
+		subjects map[core.Digest]bool
+		flaws    map[string]flaw
+	}
+	groups := map[key]*group{}
+	var order []key
+	for _, u := range upgrades {
+		id := key{u.Package, u.Ecosystem, u.From, u.To}
+		g := groups[id]
+		if g == nil {
+			g = &group{
+				fix:      fix{name: u.Package, from: u.From, to: u.To, where: u.Where, command: u.Command},
+				subjects: map[core.Digest]bool{},
+				flaws:    map[string]flaw{},
+			}
+			groups[id] = g
+			order = append(order, id)
+		}
+		g.fix.severity = max(g.fix.severity, u.Severity)
+		if g.fix.command != u.Command { // platforms differ in what is installed
+			g.fix.command = longer(g.fix.command, u.Command)
+		}
+		g.subjects[u.Subject] = true
+		for _, fingerprint := range u.Fixes {
+			addFlaw(g.flaws, k.of(u.Subject, fingerprint))
+		}
+	}
+	fixes := make([]fix, 0, len(order))
+	for _, id := range order {
+		g := groups[id]
+		g.fix.flaws = sortFlaws(g.flaws)
+		g.fix.platforms = n.platforms(g.subjects)
+		fixes = append(fixes, g.fix)
+	}
+	slices.SortStableFunc(fixes, func(a, b fix) int {
+		return cmp.Or(cmp.Compare(b.flaws.exploited(), a.flaws.exploited()), cmp.Compare(b.severity, a.severity),
+			cmp.Compare(len(b.flaws), len(a.flaws)), cmp.Compare(a.name, b.name), cmp.Compare(a.from, b.from))
+	})
+	return fixes
+}
+
+func longer(a, b string) string {
+	if len(b) > len(a) {
+		return b
+	}
+	return a
+}
+
+func addFlaw(flaws map[string]flaw, f *core.Finding) {
+	if f == nil {
+		return
+	}
+	held := flaws[f.Rule]
+	flaws[f.Rule] = flaw{
+		id:        f.Rule,
+		severity:  max(held.severity, f.Severity),
+		exploited: held.exploited || f.Exploited != nil,
+	}
+}
+
+func sortFlaws(set map[string]flaw) flaws {
+	return slices.SortedFunc(maps.Values(set), func(a, b flaw) int {
+		if a.exploited != b.exploited {
+			if a.exploited {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(a.id, b.id))
+	})
+}
+
+// exploited counts the flaws that are exploited.
+func (f flaws) exploited() int {
+	n := 0
+	for _, flaw := range f {
+		if flaw.exploited {
+			n++
+		}
+	}
+	return n
+}
+
+// severities says how many there are of each severity: "3 critical, 1 high".
+func (f flaws) severities() string {
+	var counts [core.SeverityCritical + 1]int
+	for _, flaw := range f {
+		counts[bounded(flaw.severity)]++
+	}
+	return severityList(counts)
+}
+
+func (f flaws) ids() []string {
+	ids := make([]string, 0, len(f))
+	for _, flaw := range f {
+		ids = append(ids, flaw.id)
+	}
+	return ids
+}
+
+// bounded guards an array against a severity from elsewhere.
+func bounded(s core.Severity) core.Severity {
+	if s < 0 || s > core.SeverityCritical {
+		return core.SeverityUnknown
+	}
+	return s
+}
+
+func severityList(counts [core.SeverityCritical + 1]int) string {
+	var parts []string
+	for _, s := range core.Severities() {
+		if counts[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// others groups the refusals that no upgrade removes: flaws of one package together, everything else by itself, once
+// for all platforms.
+func (n names) others(v core.Verdict, k known) []other {
+	upgraded := map[[2]string]bool{}
+	for _, u := range v.Upgrades {
+		for _, fingerprint := range u.Fixes {
+			upgraded[[2]string{string(u.Subject), fingerprint}] = true
+		}
+	}
+	type group struct {
+		other    other
+		subjects map[core.Digest]bool
+		flaws    map[string]flaw
+	}
+	groups := map[string]*group{}
+	var order []string
+	for _, r := range v.Refusals {
+		if r.Fingerprint != "" && upgraded[[2]string{string(r.Subject), r.Fingerprint}] {
+			continue
+		}
+		f := k.of(r.Subject, r.Fingerprint)
+		o := other{what: r.Message}
+		if f != nil {
+			o.kind, o.remedy = f.Kind, remedyOf(f)
+			if f.Package != nil && f.Kind == core.KindVulnerability {
+				o.what = strings.TrimSpace(f.Package.Name + " " + f.Package.Version)
+			}
+		}
+		id := strings.Join([]string{string(o.kind), o.what, o.remedy}, "\x00")
+		g := groups[id]
+		if g == nil {
+			g = &group{other: o, subjects: map[core.Digest]bool{}, flaws: map[string]flaw{}}
+			groups[id] = g
+			order = append(order, id)
+		}
+		g.subjects[r.Subject] = true
+		if f != nil {
+			g.other.severity = max(g.other.severity, f.Severity)
+			addFlaw(g.flaws, f)
+		}
+	}
+	others := make([]other, 0, len(order))
+	for _, id := range order {
+		g := groups[id]
+		if g.other.kind == core.KindVulnerability {
+			g.other.flaws = sortFlaws(g.flaws)
+		}
+		g.other.platforms = n.platforms(g.subjects)
+		others = append(others, g.other)
+	}
+	slices.SortStableFunc(others, func(a, b other) int {
+		return cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(len(b.flaws), len(a.flaws)), cmp.Compare(a.what, b.what))
+	})
+	return others
+}
+
+// remedyOf says why there is no upgrade, or what to do instead.
+func remedyOf(f *core.Finding) string {
+	switch {
+	case f.Fix.Text != "":
+		return f.Fix.Text
+	case f.Kind != core.KindVulnerability:
+		return ""
+	case f.Fix.State == core.FixNone:
+		return "no fixed version was published"
+	case f.Fix.State == core.FixWontFix:
+		return "the distributor does not fix it"
+	case f.Fix.State == core.FixNotAffected:
+		return "the distributor says that its build is not affected"
+	}
+	return "no fixed version is known"
+}
+
+func countRules(outcomes []core.Outcome, k known) []ruleCount {
+	counts := map[string]*ruleCount{}
+	for i := range outcomes {
+		o := &outcomes[i]
+		c := counts[o.Rule]
+		if c == nil {
+			c = &ruleCount{rule: o.Rule}
+			counts[o.Rule] = c
+		}
+		c.outcomes++
+		if f := k.of(o.Subject, o.Fingerprint); f != nil && o.Fingerprint != "" {
+			c.severities[bounded(f.Severity)]++
+		}
+	}
+	all := make([]ruleCount, 0, len(counts))
+	for _, c := range counts {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(a, b ruleCount) int {
+		return cmp.Or(cmp.Compare(b.outcomes, a.outcomes), cmp.Compare(a.rule, b.rule))
+	})
+	return all
+}
+
+// gaps merges the gaps that several subjects have.
+func (n names) gaps(all []core.Gap) []gap {
+	groups := map[string]*gap{}
+	subjects := map[string]map[core.Digest]bool{}
+	var order []string
+	for _, g := range all {
+		id := strings.Join(append([]string{g.Examination, string(g.Status), g.Remedy, g.Rule}, g.Why...), "\x00")
+		if groups[id] == nil {
+			status := string(g.Status)
+			if status == "" {
+				status = "missing"
+			}
+			groups[id] = &gap{examination: g.Examination, status: status, why: g.Why, remedy: g.Remedy, rule: g.Rule}
+			subjects[id] = map[core.Digest]bool{}
+			order = append(order, id)
+		}
+		subjects[id][g.Subject] = true
+	}
+	merged := make([]gap, 0, len(order))
+	for _, id := range order {
+		groups[id].subjects = n.platforms(subjects[id])
+		merged = append(merged, *groups[id])
+	}
+	return merged
+}
+
+// incomplete are the examinations that are not complete, for evidence that was not judged.
+func (n names) incomplete(examinations []core.Examination) []gap {
+	var all []core.Gap
+	for _, x := range examinations {
+		if x.Status != core.Complete {
+			all = append(all, core.Gap{Examination: x.Name, Subject: x.Subject, Status: x.Status, Why: x.Why, Remedy: x.Remedy})
+		}
+	}
+	return n.gaps(all)
+}
+
+// reasons say in a few sentences why the result is what it is.
+func (o *outline) reasons(v *core.Verdict) []string {
+	if v == nil {
+		return []string{fmt.Sprintf("%s in %s. Nothing was judged.", plural(o.counts.Findings, "finding"), plural(o.counts.Packages, "package"))}
+	}
+	var why []string
+	switch v.Decision {
+	case core.Refused:
+		why = append(why, fmt.Sprintf("Policy %s refuses %s; %s", v.Policy.Name, plural(len(v.Refusals), "finding"), o.remedies(v)))
+		if len(v.Gaps) > 0 {
+			why = append(why, "What could not be examined is listed below; there may be more.")
+		}
+	case core.Passed:
+		why = append(why, fmt.Sprintf("Policy %s refuses nothing, and everything that it requires was examined.", v.Policy.Name))
+	default:
+		why = append(why, fmt.Sprintf("Policy %s refuses nothing that was seen, but %s, so this cannot pass.",
+			v.Policy.Name, notComplete(len(o.gaps))))
+	}
+	if len(v.Accepted) > 0 && v.Decision == core.Passed {
+		why = append(why, "The policy accepts that some of it was not examined: see below.")
+	}
+	return why
+}
+
+func notComplete(n int) string {
+	if n == 1 {
+		return "one examination is not complete"
+	}
+	return fmt.Sprintf("%d examinations are not complete", n)
+}
+
+func (o *outline) remedies(v *core.Verdict) string {
+	fixed := 0
+	for _, u := range v.Upgrades {
+		fixed += len(u.Fixes)
+	}
+	switch {
+	case fixed == 0:
+		return "no upgrade removes them."
+	case fixed >= len(v.Refusals):
+		return fmt.Sprintf("%s all of them.", removes(len(o.fixes)))
+	default:
+		return fmt.Sprintf("%s %d of them.", removes(len(o.fixes)), fixed)
+	}
+}
+
+func removes(n int) string {
+	if n == 1 {
+		return "1 upgrade removes"
+	}
+	return fmt.Sprintf("%d upgrades remove", n)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// factsOf are what the verdict rests on.
+func factsOf(d Document, e core.Evidence) []fact {
+	var facts []fact
+	if v := d.Verdict; v != nil {
+		facts = append(facts, fact{"policy", fmt.Sprintf("%s (%s, %s)", v.Policy.Name, v.Policy.Source, v.Policy.Digest.Short())})
+	}
+	facts = append(facts, fact{"advisories", advisoriesOf(e.Advisories)})
+	tool := strings.TrimSpace(d.Tool.Name + " " + d.Tool.Version)
+	if d.Verdict != nil && !d.Verdict.Time.IsZero() {
+		tool += ", " + d.Verdict.Time.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return append(facts, fact{"judged by", tool})
+}
+
+func advisoriesOf(a core.AdvisorySource) string {
+	if a.Name == "" {
+		return "none"
+	}
+	s := a.Name
+	if !a.Built.IsZero() {
+		s += " of " + a.Built.UTC().Format("2006-01-02")
+	}
+	if a.Records > 0 {
+		s += ", " + plural(a.Records, "record")
+	}
+	if a.Digest != "" {
+		s += ", " + a.Digest.Short()
+	}
+	return s
+}
+
+// nextStep is the one thing to do now; nothing for what passed.
+func (o *outline) nextStep() string {
+	switch o.decision {
+	case core.Refused.String():
+		switch {
+		case len(o.fixes) > 0 && len(o.others) > 0:
+			return "Make these upgrades, see to what has none, build again, and run the gate again."
+		case len(o.fixes) > 0:
+			return "Make these upgrades, build again, and run the gate again."
+		}
+		return "See to what is refused, build again, and run the gate again."
+	case core.Undecided.String():
+		return "Close the gaps above and run the gate again."
+	}
+	return ""
+}

@@ -1,0 +1,298 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// TerminalOptions say what the terminal can show.
+type TerminalOptions struct {
+	// Width is in columns; 0 means 80. Below 40 it counts as 40, and above 120 as 120.
+	Width int
+	// Colour allows ANSI colours.
+	Colour bool
+	// Unicode allows characters beyond ASCII.
+	Unicode bool
+}
+
+// How much of a long list the terminal shows. Reports in other formats hold everything.
+const (
+	shownFixes  = 15
+	shownOthers = 10
+	shownRows   = 20
+	shownGaps   = 10
+	shownWhy    = 5
+)
+
+// Terminal writes what a tired person needs to know, in this order: the result, what to fix, how much else there is,
+// and what could not be examined.
+func Terminal(w io.Writer, d Document, o TerminalOptions) error {
+	t := terminal{page: newPage(o), outline: newOutline(d)}
+	t.banner()
+	t.subjects()
+	t.fixList()
+	t.otherList()
+	t.totals()
+	t.gapList("Not examined", t.gaps, boldYellow)
+	t.gapList("Not examined, and accepted by the policy", t.accepted, dim)
+	t.basis()
+	if _, err := w.Write(t.out.Bytes()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+type terminal struct {
+	*page
+	outline
+}
+
+func decisionStyle(decision string) style {
+	switch decision {
+	case core.Passed.String():
+		return onGreen
+	case core.Refused.String():
+		return onRed
+	case core.Undecided.String():
+		return onYellow
+	}
+	return onGrey
+}
+
+func decisionText(decision string) style {
+	switch decision {
+	case core.Passed.String():
+		return green
+	case core.Refused.String():
+		return boldRed
+	}
+	return boldYellow
+}
+
+func severityStyle(s core.Severity) style {
+	switch s {
+	case core.SeverityCritical:
+		return boldRed
+	case core.SeverityHigh:
+		return red
+	case core.SeverityMedium:
+		return yellow
+	}
+	return plainStyle
+}
+
+func (t *terminal) banner() {
+	tag := strings.ToUpper(t.decision)
+	if t.colour {
+		tag = " " + tag + " "
+	}
+	t.out.WriteString(t.paint(tag, decisionStyle(t.decision)) + "  ")
+	used := columns(tag) + 2
+	name := t.safe(t.name)
+	if room := t.width - used; columns(name)+2+len(t.digest) <= room {
+		t.out.WriteString(t.paint(name, bold))
+		if t.digest != "" {
+			t.out.WriteString("  " + t.paint(t.digest, dim))
+		}
+		t.blank()
+	} else {
+		t.out.WriteString(t.paint(t.cut(name, room), bold) + "\n")
+		if t.digest != "" {
+			t.one(used, t.digest, dim)
+		}
+	}
+	for _, sentence := range t.why {
+		t.text(0, t.safe(sentence), plainStyle)
+	}
+}
+
+func (t *terminal) subjects() {
+	if len(t.rows) == 0 {
+		return
+	}
+	t.blank()
+	widest := 0
+	for _, r := range t.rows[:min(len(t.rows), shownRows)] {
+		widest = max(widest, columns(t.safe(r.label)))
+	}
+	widest = min(widest, t.width/2)
+	for i, r := range t.rows {
+		if i == shownRows {
+			t.more(2, len(t.rows)-i, "subject")
+			break
+		}
+		label := t.cut(t.safe(r.label), widest)
+		line := fmt.Sprintf("%s, %s", plural(r.refused, "refusal"), plural(r.warned, "warning"))
+		if t.width >= usualWidth {
+			line += ", " + r.digest
+		}
+		t.out.WriteString("  " + label + strings.Repeat(" ", widest-columns(label)) + "  ")
+		t.out.WriteString(t.paint(fmt.Sprintf("%-9s", r.decision), decisionText(r.decision)) + "  ")
+		t.out.WriteString(t.cut(line, t.width-widest-15) + "\n")
+	}
+}
+
+func (t *terminal) more(indent, n int, noun string) {
+	t.text(indent, fmt.Sprintf("%s and %s: see the other reports (--output markdown=FILE)", t.ellipsis(), plural(n, "more "+noun)), dim)
+}
+
+func (t *terminal) fixList() {
+	if len(t.fixes) == 0 {
+		return
+	}
+	t.heading("Fix these first")
+	for i, f := range t.fixes {
+		if i == shownFixes {
+			t.more(2, len(t.fixes)-i, "upgrade")
+			break
+		}
+		t.entry(2, tagOf(f.severity), severityStyle(f.severity),
+			fmt.Sprintf("%s %s %s %s", t.safe(f.name), t.safe(f.from), t.arrow(), t.safe(f.to)), bold)
+		t.text(atMostIndent, t.flawLine(f.flaws), plainStyle)
+		t.where(f.platforms, f.where)
+		if command := t.safe(f.command); command == f.command && command != "" { // what needs escaping is not for a shell
+			t.command(atMostIndent, command)
+		}
+	}
+}
+
+// tagOf is a severity in a column of its own.
+func tagOf(s core.Severity) string { return fmt.Sprintf("%-10s", strings.ToUpper(s.String())) }
+
+// flawLine counts flaws and names as many as a line and a half hold.
+func (t *terminal) flawLine(f flaws) string {
+	line := f.severities()
+	switch n := f.exploited(); {
+	case n == 1:
+		line += ", 1 exploited by attackers"
+	case n > 1:
+		line += fmt.Sprintf(", %d exploited by attackers", n)
+	}
+	ids := f.ids()
+	room := (t.width-atMostIndent)*3/2 - columns(line)
+	shown := 0
+	for shown < len(ids) {
+		room -= columns(t.safe(ids[shown])) + 2
+		if room < 0 && shown > 0 {
+			break
+		}
+		shown++
+	}
+	line += ": " + t.safe(strings.Join(ids[:shown], ", "))
+	if hidden := len(ids) - shown; hidden > 0 {
+		line += fmt.Sprintf(" and %d more", hidden)
+	}
+	return line
+}
+
+func (t *terminal) where(platforms []string, where string) {
+	var parts []string
+	if len(platforms) > 0 {
+		parts = append(parts, t.safe(strings.Join(platforms, ", ")))
+	}
+	if where != "" {
+		parts = append(parts, t.safe(where))
+	}
+	if len(parts) > 0 {
+		t.one(atMostIndent, strings.Join(parts, ", "), dim)
+	}
+}
+
+func (t *terminal) otherList() {
+	if len(t.others) == 0 {
+		return
+	}
+	if len(t.fixes) > 0 {
+		t.heading("Refused, without an upgrade")
+	} else {
+		t.heading("Refused")
+	}
+	for i, o := range t.others {
+		if i == shownOthers {
+			t.more(2, len(t.others)-i, "refusal")
+			break
+		}
+		t.entry(2, tagOf(o.severity), severityStyle(o.severity), t.safe(o.what), bold)
+		if len(o.flaws) > 0 {
+			t.text(atMostIndent, t.flawLine(o.flaws), plainStyle)
+		}
+		if o.remedy != "" {
+			t.text(atMostIndent, t.safe(o.remedy), plainStyle)
+		}
+		t.where(o.platforms, "")
+	}
+}
+
+func (t *terminal) totals() {
+	t.heading("Findings")
+	t.text(2, t.totalLine(), plainStyle)
+	for i, w := range t.warnings {
+		if i == shownOthers {
+			t.more(2, len(t.warnings)-i, "rule")
+			break
+		}
+		line := fmt.Sprintf("%s by rule %s", plural(w.outcomes, "warning"), t.safe(w.rule))
+		if list := severityList(w.severities); list != "" {
+			line += " (" + list + ")"
+		}
+		t.text(2, line, plainStyle)
+	}
+	if t.ignored > 0 {
+		t.text(2, fmt.Sprintf("%d ignored by rules of the policy", t.ignored), plainStyle)
+	}
+}
+
+func (o *outline) totalLine() string {
+	c := o.counts
+	if c.Findings == 0 {
+		return fmt.Sprintf("none in %s", plural(c.Packages, "package"))
+	}
+	var counts [core.SeverityCritical + 1]int
+	for _, s := range core.Severities() {
+		counts[s] = c.Of(s)
+	}
+	return fmt.Sprintf("%s in %s: %s; %d with a fix", plural(c.Findings, "finding"), plural(c.Packages, "package"),
+		severityList(counts), c.Fixable)
+}
+
+func (t *terminal) gapList(title string, gaps []gap, as style) {
+	if len(gaps) == 0 {
+		return
+	}
+	t.heading(title)
+	for i, g := range gaps {
+		if i == shownGaps {
+			t.more(2, len(gaps)-i, "gap")
+			break
+		}
+		line := t.safe(g.examination) + ": " + t.safe(g.status)
+		if len(g.subjects) > 0 {
+			line += ", " + t.safe(strings.Join(g.subjects, ", "))
+		}
+		t.entry(2, "! ", as, line, as)
+		for k, why := range g.why {
+			if k == shownWhy {
+				t.more(4, len(g.why)-k, "reason")
+				break
+			}
+			t.text(4, t.safe(why), plainStyle)
+		}
+		if g.remedy != "" {
+			t.entry(4, t.arrow()+" ", cyan, t.safe(g.remedy), cyan)
+		}
+	}
+}
+
+func (t *terminal) basis() {
+	t.blank()
+	for _, f := range t.facts {
+		t.entry(0, fmt.Sprintf("%-11s ", f.name), dim, t.safe(f.value), dim)
+	}
+	if t.next != "" {
+		t.blank()
+		t.text(0, t.next, bold)
+	}
+}
