@@ -43,4 +43,6 @@ type Result struct {
 	Reports []Output
 	Started time.Time
 	Elapsed time.Duration
+	// Created is what reports state as their time of creation: SOURCE_DATE_EPOCH, or Started.
+	Created time.Time
 }

@@ -3,6 +3,7 @@ package report
 import (
 	_ "embed" // for the schema
 	"slices"
+	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 )
@@ -32,6 +33,9 @@ type Document struct {
 	Evidence core.Evidence `json:"evidence"`
 	// Verdict is nil for evidence that was not judged.
 	Verdict *core.Verdict `json:"verdict,omitempty"`
+	// Created is the time that formats with a time of creation state, such as bills of materials. It is not part of the
+	// document itself: evidence that is the same is the same document.
+	Created time.Time `json:"-"`
 }
 
 // Tool is the program that wrote a document.

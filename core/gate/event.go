@@ -1,0 +1,35 @@
+package gate
+
+import "github.com/cleanbill-ci/cleanbill/core"
+
+// EventKind says what an Event tells.
+type EventKind int
+
+// The kinds of Event, in the order in which they come.
+const (
+	EventOpening  EventKind = iota // Target is being opened
+	EventOpened                    // Target was opened to Subject
+	EventLayer                     // a layer is being read
+	EventMatching                  // Count packages are matched against advisories
+	EventWritten                   // a report was written to Path
+)
+
+// Event tells what a run is doing. Events of one run come one at a time.
+type Event struct {
+	Kind    EventKind
+	Target  string
+	Subject core.Subject
+	Layer   LayerProgress
+	Count   int
+	Path    string
+}
+
+// LayerProgress is how far one layer was read.
+type LayerProgress struct {
+	Digest core.Digest
+	Index  int
+	// Read and Size are bytes of the blob as stored.
+	Read, Size int64
+	Files      int
+	Done       bool
+}

@@ -1,0 +1,294 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/advisory"
+	"github.com/cleanbill-ci/cleanbill/core/image"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/inventory"
+	"github.com/cleanbill-ci/cleanbill/core/policy"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+	"github.com/cleanbill-ci/cleanbill/core/sbom"
+	"github.com/cleanbill-ci/cleanbill/core/target"
+	"github.com/cleanbill-ci/cleanbill/core/vuln"
+	"github.com/cleanbill-ci/cleanbill/core/walk"
+)
+
+// Gate runs plans. Version, Now and Getenv are required.
+type Gate struct {
+	// Version and Commit are of the program, for reports.
+	Version string
+	Commit  string
+	// Now gives the time of the verdict.
+	Now func() time.Time
+	// Getenv reads where daemons and registry credentials are configured, and SOURCE_DATE_EPOCH; nothing else.
+	Getenv func(string) string
+	// Log may be nil.
+	Log hclog.Logger
+	// Progress may be nil. It is called by one goroutine at a time and must not block for long.
+	Progress func(Event)
+
+	telling sync.Mutex
+}
+
+// Scan opens and reads every target of the plan, and matches the packages against advisories. It judges nothing and
+// ignores the plan's outputs.
+//
+// The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
+// beside others that could is an Examination that failed.
+func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) {
+	advisories, err := openAdvisories(ctx, p.Advisories)
+	if err != nil {
+		return nil, err
+	}
+	return g.examine(ctx, p, func(ctx context.Context, r *Result) error {
+		g.tell(Event{Kind: EventMatching, Count: len(r.Evidence.Packages)})
+		return vuln.Match(ctx, advisories, &r.Evidence, r.Started)
+	})
+}
+
+// Run scans, judges and writes the reports.
+//
+// The error is a core.Failure as from Scan, or says which report could not be written; the result is then complete
+// all the same.
+func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
+	judge, err := loadPolicy(p.Policy)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOutputs(p.Outputs); err != nil {
+		return nil, err
+	}
+	r, err := g.Scan(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	r.Verdict = judge.Judge(&r.Evidence, nil, r.Started)
+	return r, g.write(r, p.Outputs)
+}
+
+// Inventory opens and reads one target without advisories or policy, for a bill of materials.
+func (g *Gate) Inventory(ctx context.Context, p Plan) (*Result, error) {
+	return g.examine(ctx, p, func(context.Context, *Result) error { return nil })
+}
+
+// examine opens and reads every target, and lets further add to the evidence before it is sorted.
+func (g *Gate) examine(ctx context.Context, p Plan, further func(context.Context, *Result) error) (*Result, error) {
+	if len(p.Targets) == 0 {
+		return nil, &core.Failure{Doing: "start", Err: errors.New("no target was named"), Usage: true,
+			Hint: "name an image, an archive, a directory or an SBOM file"}
+	}
+	r := &Result{Started: g.Now()}
+	var err error
+	if r.Created, err = creationTime(g.Getenv, r.Started); err != nil {
+		return nil, err
+	}
+	limits := p.Limits.Filled()
+	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
+		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
+	defer cancel()
+	if r.Evidence, err = g.look(bounded, p); err != nil {
+		return nil, interrupted(ctx, bounded, err)
+	}
+	inventory.Finish(&r.Evidence)
+	if err := further(bounded, r); err != nil {
+		return nil, interrupted(ctx, bounded, err)
+	}
+	r.Evidence.Sort()
+	r.Elapsed = g.Now().Sub(r.Started)
+	return r, nil
+}
+
+// Document returns the versioned document of a result.
+func (g *Gate) Document(r *Result) report.Document {
+	d := g.EvidenceDocument(r)
+	d.Verdict = &r.Verdict
+	return d
+}
+
+// EvidenceDocument returns the versioned document of a result that was not judged.
+func (g *Gate) EvidenceDocument(r *Result) report.Document {
+	d := report.NewDocument(report.Tool{Name: "cleanbill", Version: g.Version, Commit: g.Commit}, r.Evidence, nil)
+	d.Created = r.Created
+	return d
+}
+
+// look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
+// an interruption end the run at once.
+func (g *Gate) look(ctx context.Context, p Plan) (core.Evidence, error) {
+	inventory.RouteLogs(g.named("inventory"))
+	analyzers, err := Analyzers(p.Limits.Filled())
+	if err != nil {
+		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
+	}
+	var evidence core.Evidence
+	var failures []error
+	for _, name := range p.Targets {
+		seen, err := g.lookAt(ctx, name, p, analyzers)
+		switch {
+		case err == nil:
+			evidence.Add(seen)
+		case core.Usage(err) || ctx.Err() != nil:
+			return core.Evidence{}, err
+		default:
+			failures = append(failures, err)
+		}
+	}
+	if len(evidence.Subjects) == 0 {
+		return core.Evidence{}, errors.Join(failures...)
+	}
+	for _, err := range failures {
+		evidence.Examinations = append(evidence.Examinations, core.Examination{
+			Name: core.ExamineTarget, Tool: "cleanbill", Version: g.Version, Status: core.Failed,
+			Why: []string{err.Error()}, Remedy: core.HintOf(err),
+		})
+	}
+	if err := uniqueSubjects(evidence.Subjects); err != nil {
+		return core.Evidence{}, err
+	}
+	return evidence, nil
+}
+
+func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core.Analyzer) (_ core.Evidence, err error) {
+	g.tell(Event{Kind: EventOpening, Target: name})
+	opened, err := target.Open(ctx, name, target.Options{
+		Platforms: p.Platforms,
+		Limits:    p.Limits,
+		Getenv:    g.Getenv,
+		Log:       g.named("target"),
+		UserAgent: "cleanbill/" + g.Version,
+	})
+	if err != nil {
+		return core.Evidence{}, err
+	}
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	g.tell(Event{Kind: EventOpened, Target: name, Subject: opened.Subject})
+
+	o := walk.Options{
+		Analyzers: analyzers,
+		Limits:    p.Limits,
+		Parallel:  p.Parallel,
+		Log:       g.named("walk"),
+		Progress:  g.layerProgress,
+	}
+	switch opened.Subject.Kind {
+	case core.KindSource:
+		return walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
+	case core.KindSBOM:
+		return sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
+	default:
+		return g.readImages(ctx, opened, o)
+	}
+}
+
+func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options) (core.Evidence, error) {
+	evidence := core.Evidence{Examinations: t.Examinations}
+	if t.Subject.Kind == core.KindIndex {
+		evidence.Subjects = append(evidence.Subjects, t.Subject)
+	}
+	var images []*image.Image
+	for _, opened := range t.Images {
+		evidence.Subjects = append(evidence.Subjects, opened.Subject)
+		parsed, err := image.Parse(opened, o.Limits.Filled())
+		if err != nil {
+			evidence.Examinations = append(evidence.Examinations, core.Examination{
+				Name: core.ExamineLayers, Subject: opened.Subject.Digest, Tool: "cleanbill", Version: g.Version,
+				Status: core.Failed, Why: []string{err.Error()}, Remedy: core.HintOf(err),
+			})
+			continue
+		}
+		images = append(images, parsed)
+	}
+	seen, err := walk.Images(ctx, images, o)
+	if err != nil {
+		return core.Evidence{}, err
+	}
+	seen.Subjects = nil
+	evidence.Add(seen)
+	return evidence, nil
+}
+
+func (g *Gate) layerProgress(e walk.Event) {
+	if e.Layer == "" {
+		return
+	}
+	g.tell(Event{Kind: EventLayer, Layer: LayerProgress{
+		Digest: e.Layer, Index: e.Index, Read: e.Read, Size: e.Size, Files: e.Files,
+		Done: e.Kind == walk.EventDone || e.Kind == walk.EventFailed,
+	}})
+}
+
+func (g *Gate) tell(e Event) {
+	if g.Progress == nil {
+		return
+	}
+	g.telling.Lock()
+	defer g.telling.Unlock()
+	g.Progress(e)
+}
+
+func (g *Gate) named(room string) hclog.Logger {
+	if g.Log == nil {
+		return hclog.NewNullLogger()
+	}
+	return g.Log.Named(room)
+}
+
+// uniqueSubjects refuses targets that are the same content twice: evidence names its subject by digest.
+func uniqueSubjects(subjects []core.Subject) error {
+	names := make(map[core.Digest]string, len(subjects))
+	for _, s := range subjects {
+		if earlier, twice := names[s.Digest]; twice {
+			return &core.Failure{
+				Doing: "judge the targets together", Usage: true,
+				Err:  fmt.Errorf("%s and %s are the same content (%s)", earlier, s.Name, s.Digest.Short()),
+				Hint: "name each target once",
+			}
+		}
+		names[s.Digest] = s.Name
+	}
+	return nil
+}
+
+// interrupted explains an error that came of a context's end: the user's interruption, or the limit on time.
+func interrupted(parent, ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if parent.Err() != nil {
+		cause = context.Cause(parent)
+	}
+	return &core.Failure{Doing: "finish", Err: cause}
+}
+
+func openAdvisories(ctx context.Context, ref string) (*advisory.Set, error) {
+	if ref == "" {
+		return advisory.Starter()
+	}
+	return advisory.Open(ctx, ref)
+}
+
+// loadPolicy returns a built-in profile or the policy in a file.
+func loadPolicy(name string) (*policy.Policy, error) {
+	if name == "" {
+		name = "standard"
+	}
+	if slices.Contains(policy.Profiles(), name) {
+		return policy.Builtin(name)
+	}
+	data, err := readPolicyFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(name, data)
+}

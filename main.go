@@ -1,0 +1,41 @@
+// Command cleanbill is the gate that a container build must pass.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/actions"
+	"github.com/cleanbill-ci/cleanbill/core/cli"
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/gitlab"
+	"github.com/cleanbill-ci/cleanbill/tekton"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	program := cli.Program{
+		Stdin:  os.Stdin,
+		Stdout: os.Stdout,
+		Stderr: os.Stderr,
+		Getenv: os.Getenv,
+		Now:    time.Now,
+		Adapters: []cli.Adapter{
+			{Name: "actions", Short: "Run as a step of GitHub Actions", New: func() gate.Platform {
+				return actions.New(actions.Options{Getenv: os.Getenv, Stdout: os.Stdout})
+			}},
+			{Name: "gitlab", Short: "Run as a job of GitLab CI", New: func() gate.Platform {
+				return gitlab.New(gitlab.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now})
+			}},
+			{Name: "tekton", Short: "Run as a step of a Tekton task", New: func() gate.Platform {
+				return tekton.New(tekton.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now})
+			}},
+		},
+	}
+	code := program.Main(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
