@@ -247,6 +247,9 @@ func (a agreement) object(path string, schema map[string]any, typ reflect.Type) 
 	names := map[string]bool{}
 	for i := range typ.NumField() {
 		name, options, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		names[name] = true
 		property, ok := properties[name].(map[string]any)
 		if !ok {

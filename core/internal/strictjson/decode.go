@@ -125,8 +125,9 @@ func (c *checker) fieldsOf(t reflect.Type) map[string]field {
 	}
 	fields := make(map[string]field, t.NumField())
 	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[name] = field{t: t.Field(i).Type, required: options == ""}
+		if name, options, ok := member(t.Field(i)); ok {
+			fields[name] = field{t: t.Field(i).Type, required: options == ""}
+		}
 	}
 	c.fields[t] = fields
 	return fields
@@ -135,8 +136,15 @@ func (c *checker) fieldsOf(t reflect.Type) map[string]field {
 func fieldNames(t reflect.Type) []string {
 	names := make([]string, 0, t.NumField())
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		names = append(names, name)
+		if name, _, ok := member(t.Field(i)); ok {
+			names = append(names, name)
+		}
 	}
 	return names
+}
+
+// member returns the name and options of a field's tag; a field without a name is no part of the document.
+func member(f reflect.StructField) (name, options string, ok bool) {
+	name, options, _ = strings.Cut(f.Tag.Get("json"), ",")
+	return name, options, f.IsExported() && name != "" && name != "-"
 }

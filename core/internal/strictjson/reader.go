@@ -39,6 +39,9 @@ func NewReader(data []byte, maxDepth int) (*Reader, error) {
 	return &Reader{data: data, maxDepth: maxDepth}, nil
 }
 
+// Restart goes back to the beginning, for another walk over the same document.
+func (r *Reader) Restart() { r.pos, r.depth, r.path, r.names = 0, 0, r.path[:0], r.names[:0] }
+
 func syntax(data []byte) error {
 	if json.Valid(data) {
 		return nil

@@ -1,0 +1,204 @@
+package sbom
+
+import (
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// identity is what a package URL says of a package, in our vocabulary.
+type identity struct {
+	name, version, ecosystem, architecture string
+	source                                 *core.SourcePackage
+	// distribution is true for the packages of a distribution, whose ecosystem depends on its release; release is
+	// false if the package URL does not name it.
+	distribution, release bool
+}
+
+// identify reads a package URL. The distro, which may be nil, stands in for a distro qualifier that is missing.
+func identify(u packageurl.PackageURL, distro *core.Distro) identity {
+	qualifiers := u.Qualifiers.Map()
+	id := identity{name: packageName(u), version: u.Version, architecture: qualifiers["arch"]}
+	switch u.Type {
+	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
+		id.distribution = true
+		d, ok := distroOf(u, qualifiers["distro"], distro)
+		id.release = ok
+		id.ecosystem = distroEcosystem(d)
+		id.source = sourceOf(u.Type, qualifiers)
+		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" && !strings.Contains(u.Version, ":") {
+			id.version = epoch + ":" + u.Version
+		}
+	case packageurl.TypeGolang:
+		id.ecosystem = "Go"
+		id.version = goVersion(u.Version)
+	default:
+		id.ecosystem = languageEcosystem(u.Type)
+	}
+	return id
+}
+
+// packageName joins namespace and name as the package's own ecosystem does.
+func packageName(u packageurl.PackageURL) string {
+	switch {
+	case u.Namespace == "":
+		return u.Name
+	case u.Type == packageurl.TypeMaven:
+		return u.Namespace + ":" + u.Name
+	case u.Type == packageurl.TypeDebian, u.Type == packageurl.TypeApk, u.Type == packageurl.TypeRPM,
+		u.Type == packageurl.TypeAlpm, u.Type == "opkg", u.Type == "ebuild", u.Type == "cos", u.Type == packageurl.TypeConan:
+		return u.Name // the namespace is the distribution or vendor
+	}
+	return u.Namespace + "/" + u.Name
+}
+
+// goVersion leaves out the "v" of modules and the "go" of toolchains, as OSV does.
+func goVersion(v string) string {
+	for _, prefix := range []string{"v", "go"} {
+		if rest, ok := strings.CutPrefix(v, prefix); ok && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+			return rest
+		}
+	}
+	return v
+}
+
+// languageEcosystem is the OSV ecosystem of a package URL type that is not a distribution's; empty if OSV has none.
+//
+// https://ossf.github.io/osv-schema/#defined-ecosystems
+func languageEcosystem(purlType string) string {
+	switch purlType {
+	case packageurl.TypeNPM:
+		return "npm"
+	case packageurl.TypePyPi:
+		return "PyPI"
+	case packageurl.TypeMaven:
+		return "Maven"
+	case packageurl.TypeCargo:
+		return "crates.io"
+	case packageurl.TypeGem:
+		return "RubyGems"
+	case packageurl.TypeNuget:
+		return "NuGet"
+	case packageurl.TypeComposer:
+		return "Packagist"
+	case packageurl.TypePub:
+		return "Pub"
+	case packageurl.TypeHex:
+		return "Hex"
+	case packageurl.TypeHackage:
+		return "Hackage"
+	case packageurl.TypeCran:
+		return "CRAN"
+	case packageurl.TypeConan:
+		return "ConanCenter"
+	case packageurl.TypeSwift:
+		return "SwiftURL"
+	case packageurl.TypeJulia:
+		return "Julia"
+	case packageurl.TypeBitnami:
+		return "Bitnami"
+	case "opam":
+		return "opam"
+	}
+	return ""
+}
+
+// sourceOf reads the source package from the qualifiers that scanners use: "upstream" (Syft), "source" and
+// "sourceversion" (osv-scalibr), "sourcerpm" (ours and osv-scalibr's).
+func sourceOf(purlType string, qualifiers map[string]string) *core.SourcePackage {
+	if file := qualifiers["sourcerpm"]; file != "" && purlType == packageurl.TypeRPM {
+		return sourceOfRPM(file)
+	}
+	if upstream := qualifiers["upstream"]; upstream != "" {
+		if purlType == packageurl.TypeRPM {
+			return sourceOfRPM(upstream)
+		}
+		name, version, _ := strings.Cut(upstream, "@")
+		return source(name, version)
+	}
+	return source(qualifiers["source"], qualifiers["sourceversion"])
+}
+
+func source(name, version string) *core.SourcePackage {
+	if name == "" {
+		return nil
+	}
+	return &core.SourcePackage{Name: name, Version: version}
+}
+
+// sourceOfRPM reads name-version-release.src.rpm.
+func sourceOfRPM(file string) *core.SourcePackage {
+	base, ok := strings.CutSuffix(file, ".rpm")
+	if !ok {
+		return nil
+	}
+	base = strings.TrimSuffix(strings.TrimSuffix(base, ".src"), ".nosrc")
+	release := strings.LastIndexByte(base, '-')
+	if release <= 0 {
+		return nil
+	}
+	version := strings.LastIndexByte(base[:release], '-')
+	if version <= 0 {
+		return nil
+	}
+	return source(base[:version], base[version+1:])
+}
+
+// isImage reports whether a package URL names a container image rather than a package.
+func isImage(u packageurl.PackageURL) bool {
+	return u.Type == packageurl.TypeOCI || u.Type == packageurl.TypeDocker
+}
+
+// imagePurl is the package URL of an image. Only a repository that names its registry goes into it.
+//
+// https://github.com/package-url/purl-spec/blob/main/types-doc/oci-definition.md
+func imagePurl(s core.Subject) string {
+	repository, tag := repositoryOf(s.Name)
+	name := strings.ToLower(repository[strings.LastIndexByte(repository, '/')+1:])
+	if name == "" {
+		name = "image"
+	}
+	qualifiers := map[string]string{}
+	if s.Platform != nil && s.Platform.Architecture != "" {
+		qualifiers["arch"] = s.Platform.Architecture
+	}
+	if host, _, ok := strings.Cut(repository, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost") {
+		qualifiers["repository_url"] = strings.ToLower(repository)
+	}
+	if tag != "" {
+		qualifiers["tag"] = tag
+	}
+	u := packageurl.NewPackageURL(packageurl.TypeOCI, "", name, string(s.Digest), packageurl.QualifiersFromMap(qualifiers), "")
+	if u.Normalize() != nil {
+		u.Qualifiers = nil
+		u.Name = "image"
+	}
+	return u.ToString()
+}
+
+// repositoryOf splits what the user called an image into repository and tag. A path or an archive is no repository: its
+// last element is all that is taken of it.
+func repositoryOf(name string) (repository, tag string) {
+	name, _, _ = strings.Cut(name, "@")
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	if before, after, ok := strings.Cut(last, ":"); ok {
+		last, tag = before, after
+	}
+	local := strings.HasPrefix(name, "/") || strings.HasPrefix(name, ".") || strings.HasSuffix(last, ".tar") ||
+		strings.HasSuffix(last, ".gz") || strings.HasSuffix(last, ".tgz") || isLocalScheme(name)
+	if local {
+		return last, ""
+	}
+	return strings.TrimSuffix(name, ":"+tag), tag
+}
+
+func isLocalScheme(name string) bool {
+	for _, scheme := range []string{"oci:", "docker:", "podman:", "archive:", "daemon:"} {
+		if strings.HasPrefix(name, scheme) {
+			return true
+		}
+	}
+	return false
+}
