@@ -130,8 +130,14 @@ func (s *analysis) partly(packages int, err error) error {
 	return nil
 }
 
-// extract runs the extractor over r, which stands for the file.
-func (s *analysis) extract(ctx context.Context, r *io.SectionReader) ([]*extractor.Package, error) {
+// extract runs the extractor over r, which stands for the file. Extractors are written by many, for files that nobody
+// forged: a panic is an error of this file.
+func (s *analysis) extract(ctx context.Context, r *io.SectionReader) (packages []*extractor.Package, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			packages, err = nil, fmt.Errorf("its extractor cannot read it: %s", printable(fmt.Sprint(p)))
+		}
+	}()
 	var info fs.FileInfo = memoryInfo{name: path.Base(s.file.Path), size: r.Size(), mode: 0o444}
 	if s.file.Info != nil {
 		info = sized{s.file.Info, r.Size()}
@@ -142,7 +148,6 @@ func (s *analysis) extract(ctx context.Context, r *io.SectionReader) ([]*extract
 		Info:   info,
 		Reader: r,
 	})
-	var packages []*extractor.Package
 	for _, p := range inventory.Packages {
 		if p != nil { // as from a wheel without a name
 			packages = append(packages, p)

@@ -89,23 +89,23 @@ func catalog() []entry {
 
 		// Go.
 		{name: gobinary.Name, make: gobinary.New, wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineGoBinary},
-		{name: gomod.Name, make: gomod.New, wants: named("go.mod"), related: func(p string) bool { return hasName(p, "go.sum") }, examine: examineGoMod},
+		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: func(p string) bool { return hasName(p, "go.sum") }, examine: examineGoMod},
 		{name: vendormodules.Name, make: vendormodules.New, wants: suffixedOrAt("vendor/modules.txt")},
 
 		// Java.
 		{name: archive.Name, make: archive.New, wants: isJavaArchive, unbounded: true, examine: examineJavaArchive},
-		{name: gradlelockfile.Name, make: gradlelockfile.New, wants: named("buildscript-gradle.lockfile", "gradle.lockfile")},
+		{name: gradlelockfile.Name, make: gradlelockfile.New, wants: named("buildscript-gradle.lockfile", "gradle.lockfile"), examine: examineLines(isGradleLine)},
 		{name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New, wants: suffixedOrAt("gradle/verification-metadata.xml")},
 		{name: gradleversioncatalog.Name, make: gradleversioncatalog.New, wants: isVersionCatalog, examine: examineDeclared},
 		{name: pomxml.Name, make: pomxml.New, wants: namedOutside(".m2", "pom.xml"), related: func(p string) bool { return hasName(p, "pom.xml") }, examine: examineDeclared},
 
 		// JavaScript.
 		{name: packagejson.Name, make: packagejson.New, wants: named("package.json"), examine: examinePackageJSON},
-		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }},
+		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }, examine: examineResolved},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
 		{name: yarnlock.Name, make: yarnlock.New, wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock},
 		{name: bunlock.Name, make: bunlock.New, wants: namedOutside("node_modules", "bun.lock")},
-		{name: electronasar.Name, make: electronasar.New, wants: named("app.asar"), unbounded: true},
+		{name: electronasar.Name, make: electronasar.New, wants: isAsar, unbounded: true},
 
 		// Python.
 		{name: wheelegg.Name, make: wheelegg.New, wants: suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"), unbounded: true, examine: examineWheel},
@@ -118,7 +118,7 @@ func catalog() []entry {
 		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock")},
 
 		// Ruby, Rust, .NET, PHP.
-		{name: gemfilelock.Name, make: gemfilelock.New, wants: named("Gemfile.lock", "gems.locked")},
+		{name: gemfilelock.Name, make: gemfilelock.New, wants: named("Gemfile.lock", "gems.locked"), examine: examineLines(noLine)},
 		{name: gemspec.Name, make: gemspec.New, wants: suffixed(".gemspec"), related: func(p string) bool { return hasSuffix(p, "version.rb") }, examine: examineGemspec},
 		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
 		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock")},
@@ -134,18 +134,18 @@ func catalog() []entry {
 
 		// Other languages.
 		{name: conanlock.Name, make: conanlock.New, wants: named("conan.lock")},
-		{name: packageconfig.Name, make: packageconfig.New, wants: named("package_config.json")},
+		{name: packageconfig.Name, make: packageconfig.New, wants: named("package_config.json"), examine: examineResolved},
 		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
-		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock")},
-		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze")},
+		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock"), examine: examineLines(isMixLine)},
+		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze"), examine: examineLines(isCabalLine)},
 		{name: stacklock.Name, make: stacklock.New, wants: named("stack.yaml.lock")},
-		{name: manifesttoml.Name, make: manifesttoml.New, wants: named("Manifest.toml")},
+		{name: manifesttoml.Name, make: manifesttoml.New, wants: named("Manifest.toml"), examine: examineJulia},
 		{name: luarocks.Name, make: luarocks.New, wants: isRockspec},
 		{name: nimble.Name, make: nimble.New, wants: isNimble},
 		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
 		{name: cpan.Name, make: cpan.New, wants: isCPAN, related: isCPANJSON},
-		{name: renvlock.Name, make: renvlock.New, wants: named("renv.lock")},
-		{name: packageresolved.Name, make: packageresolved.New, wants: named("Package.resolved")},
+		{name: renvlock.Name, make: renvlock.New, wants: named("renv.lock"), examine: examineRenv},
+		{name: packageresolved.Name, make: packageresolved.New, wants: named("Package.resolved"), examine: examineSwift},
 		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
 	}
 }

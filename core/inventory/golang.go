@@ -9,6 +9,11 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
+// isGoMod leaves out the module cache, whose files say what others asked for.
+func isGoMod(p string, _ fs.FileInfo) bool {
+	return hasName(p, "go.mod") && !strings.Contains(p, "pkg/mod/")
+}
+
 // examineGoMod reads what a module requires. What a replace directive takes from a directory has no version and is no
 // module of its own.
 //

@@ -6,12 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"strings"
 
 	"github.com/google/osv-scalibr/extractor"
 	"github.com/google/osv-scalibr/purl"
 )
+
+// isAsar wants the archive of an Electron program.
+func isAsar(p string, _ fs.FileInfo) bool {
+	return hasName(p, "app.asar") && strings.Contains(strings.ToLower(p), "resources/")
+}
 
 // manifest is what matters of a package.json. Fields are raw, because old packages put any type anywhere.
 type manifest struct {

@@ -1,12 +1,16 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/google/osv-scalibr/extractor"
+	"github.com/google/osv-scalibr/purl"
 )
 
 // Ruby, .NET, and languages whose extractors need little.
@@ -89,6 +93,99 @@ func examineProjectAssets(ctx context.Context, s *analysis) error {
 		}
 	}
 	return s.partly(len(packages), err)
+}
+
+// examineResolved leaves out what has no version because it is a directory of the project.
+func examineResolved(ctx context.Context, s *analysis) error {
+	packages, err := s.extract(ctx, s.content())
+	for _, p := range packages {
+		if p.Version != "" || p.SourceCode != nil && p.SourceCode.Commit != "" {
+			s.keep(p)
+		}
+	}
+	return s.partly(len(packages), err)
+}
+
+// examineRenv adds what the extractor leaves out, which is everything that was not downloaded from a mirror that calls
+// itself CRAN. Posit's package manager, the usual one, does not.
+//
+// https://rstudio.github.io/renv/reference/lockfiles.html
+func examineRenv(ctx context.Context, s *analysis) error {
+	var file struct {
+		Packages map[string]struct{ Package, Version, Source, Repository string }
+	}
+	if err := json.NewDecoder(s.content()).Decode(&file); err != nil {
+		return err
+	}
+	if err := s.extractAll(ctx); err != nil {
+		return err
+	}
+	for _, p := range file.Packages {
+		if p.Repository == "CRAN" {
+			continue
+		}
+		found := &extractor.Package{Name: p.Package, Version: p.Version, PURLType: purl.TypeCran}
+		if p.Source != "Repository" {
+			found.PURLType = purl.TypeGeneric // from Bioconductor, GitHub or a directory
+		}
+		s.keep(found)
+	}
+	return nil
+}
+
+// examineSwift gives the extractor, which reads versions 2 and 3 of the file, version 1 in that form.
+//
+// https://github.com/swiftlang/swift-package-manager/blob/main/Sources/PackageGraph/ResolvedPackagesStore.swift
+func examineSwift(ctx context.Context, s *analysis) error {
+	var first struct {
+		Object struct {
+			Pins []struct {
+				Package       string          `json:"package"`
+				RepositoryURL string          `json:"repositoryURL"`
+				State         json.RawMessage `json:"state"`
+			} `json:"pins"`
+		} `json:"object"`
+	}
+	if err := json.NewDecoder(s.content()).Decode(&first); err != nil {
+		return err
+	}
+	if len(first.Object.Pins) == 0 {
+		return s.extractAll(ctx)
+	}
+	type pin struct {
+		Identity string          `json:"identity"`
+		Location string          `json:"location"`
+		State    json.RawMessage `json:"state"`
+	}
+	var second struct {
+		Pins []pin `json:"pins"`
+	}
+	for _, p := range first.Object.Pins {
+		second.Pins = append(second.Pins, pin{p.Package, p.RepositoryURL, p.State})
+	}
+	content, err := json.Marshal(second)
+	if err != nil {
+		return err
+	}
+	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
+	for _, p := range packages {
+		s.keep(p)
+	}
+	return s.partly(len(packages), err)
+}
+
+// examineJulia names the files of the first format, which the extractor takes for empty.
+//
+// https://pkgdocs.julialang.org/v1/toml-files/#Manifest.toml
+func examineJulia(ctx context.Context, s *analysis) error {
+	if err := s.extractAll(ctx); err != nil || len(s.found.Packages) > 0 {
+		return err
+	}
+	entries, err := s.countLines(func(line []byte) bool { return bytes.HasPrefix(line, []byte("[[")) })
+	if entries > 0 {
+		s.problem("it has %d entries in the format of Julia before 1.6, which is not read", entries)
+	}
+	return err
 }
 
 func isRockspec(p string, _ fs.FileInfo) bool {

@@ -2,8 +2,6 @@ package inventory
 
 import (
 	"context"
-	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +38,7 @@ func isRPMLog(p string) bool {
 }
 
 // examineRPM gives the extractor a real file, which its database drivers need, in a directory of our own that is
-// removed again. The drivers take the end of what they can read for the end of the database, so that is checked.
+// removed again. See rpmcheck.go for what must hold before.
 func examineRPM(ctx context.Context, s *analysis) error {
 	if s.file.Content.Size() == 0 {
 		return nil // as an image has whose packages were installed from outside
@@ -54,7 +52,8 @@ func examineRPM(ctx context.Context, s *analysis) error {
 		return err
 	}
 	database := filepath.Join(dir, rpmFile)
-	if err := s.checkRPM(database); err != nil {
+	count, err := checkRPM(ctx, s.file.Content, s.file.Content.Size(), database)
+	if err != nil {
 		return err
 	}
 	packages, err := s.extractRPM(ctx, dir)
@@ -67,7 +66,10 @@ func examineRPM(ctx context.Context, s *analysis) error {
 	if err := s.partly(len(packages), err); err != nil {
 		return err
 	}
-	return s.countRPM(ctx, database, len(packages))
+	if count != len(packages) {
+		s.problem("the database has %d packages, of which %d could be read", count, len(packages))
+	}
+	return nil
 }
 
 const rpmFile = "packages.db"
@@ -105,7 +107,12 @@ func spool(name string, r io.Reader) error {
 
 // extractRPM runs the extractor over the copy. Root and Path name it, so that the extractor makes none of its own; the
 // location is ours.
-func (s *analysis) extractRPM(ctx context.Context, dir string) ([]*extractor.Package, error) {
+func (s *analysis) extractRPM(ctx context.Context, dir string) (packages []*extractor.Package, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			packages, err = nil, fmt.Errorf("its extractor cannot read it: %s", printable(fmt.Sprint(p)))
+		}
+	}()
 	found, err := s.inner.Extract(ctx, &filesystem.ScanInput{
 		FS: surroundings{}, Root: dir, Path: rpmFile,
 		Info: memoryInfo{name: rpmFile, size: s.file.Content.Size(), mode: 0o600}, Reader: s.content(),
@@ -114,52 +121,4 @@ func (s *analysis) extractRPM(ctx context.Context, dir string) ([]*extractor.Pac
 		err = errors.New(strings.ReplaceAll(err.Error(), filepath.Join(dir, rpmFile), "the database"))
 	}
 	return found.Packages, err
-}
-
-// Berkeley DB's metadata page, as far as it matters here.
-const (
-	bdbMagicAt    = 12
-	bdbPageSizeAt = 20
-	bdbLastPageAt = 32
-	bdbHashMagic  = 0x061561
-)
-
-// checkRPM refuses a Berkeley DB that is shorter than its first page says.
-func (s *analysis) checkRPM(database string) error {
-	head := make([]byte, 72)
-	if _, err := s.file.Content.ReadAt(head, 0); err != nil {
-		return fmt.Errorf("the database is too short: %w", err)
-	}
-	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		if order.Uint32(head[bdbMagicAt:]) != bdbHashMagic {
-			continue
-		}
-		want := (int64(order.Uint32(head[bdbLastPageAt:])) + 1) * int64(order.Uint32(head[bdbPageSizeAt:]))
-		if have := s.file.Content.Size(); have < want {
-			return fmt.Errorf("the database is cut off: it has %d of %d bytes", have, want)
-		}
-	}
-	return nil
-}
-
-// countRPM holds the number of packages against SQLite's own count, because the driver that reads them does not ask
-// whether it stopped at an error.
-func (s *analysis) countRPM(ctx context.Context, database string, found int) error {
-	head := make([]byte, 16)
-	if _, err := s.file.Content.ReadAt(head, 0); err != nil || string(head) != "SQLite format 3\x00" {
-		return nil
-	}
-	db, err := sql.Open("sqlite", database)
-	if err != nil {
-		return fmt.Errorf("count the packages: %w", err)
-	}
-	defer db.Close()
-	var rows int
-	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM Packages").Scan(&rows); err != nil {
-		return fmt.Errorf("count the packages: %w", err)
-	}
-	if rows != found {
-		s.problem("the database has %d packages, of which %d could be read", rows, found)
-	}
-	return nil
 }
