@@ -135,6 +135,7 @@ func requireSubcommand(cmd *cobra.Command) {
 		}
 		err := fmt.Errorf("%s has no command %q", cmd.CommandPath(), args[0])
 		hint := "see: " + cmd.CommandPath() + " --help"
+		cmd.SuggestionsMinimumDistance = 2
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			hint = "did you mean " + near[0] + "?"
 		}

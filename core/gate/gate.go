@@ -52,6 +52,7 @@ func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) {
 	}
 	return g.examine(ctx, p, func(ctx context.Context, r *Result) error {
 		g.tell(Event{Kind: EventMatching, Count: len(r.Evidence.Packages)})
+		g.named("gate").Debug("matching packages", "packages", len(r.Evidence.Packages), "advisories", advisories.Source().Digest)
 		return vuln.Match(ctx, advisories, &r.Evidence, r.Started)
 	})
 }
@@ -172,6 +173,8 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
 	g.tell(Event{Kind: EventOpened, Target: name, Subject: opened.Subject})
+	g.named("gate").Debug("opened a target", "name", opened.Subject.Name, "kind", opened.Subject.Kind,
+		"digest", opened.Subject.Digest, "platforms", len(opened.Images))
 
 	o := walk.Options{
 		Analyzers: analyzers,
