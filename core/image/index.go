@@ -190,6 +190,8 @@ func (x *Index) imply(dir string, seq uint32) error {
 			err = x.kept.Add(nodeCost + int64(len(d)))
 		case n.kind != KindDir:
 			x.nodes[h] = node{seq: seq, kind: KindDir, size: int64(seq)}
+		case !x.reachable(d, n.seq): // it went with a parent that was replaced, and comes back
+			x.nodes[h] = node{seq: seq, kind: KindDir, implied: true}
 		}
 		return err == nil
 	}

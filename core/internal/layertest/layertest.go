@@ -7,9 +7,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -178,4 +182,40 @@ func DigestOf(parts ...[]byte) core.Digest {
 		h.Write(p)
 	}
 	return core.Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))
+}
+
+// Realistic makes a layer that compresses about as real ones do (three to one): files sources of text of a few KiB, and
+// binaries of 1 MiB that are half noise.
+func Realistic(t testing.TB, seed uint64, sources, binaries int) []byte {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 1))
+	words := make([]string, 2000)
+	for i := range words {
+		word := make([]byte, 3+r.IntN(9))
+		for j := range word {
+			word[j] = byte('a' + r.IntN(26))
+		}
+		words[i] = string(word)
+	}
+	var entries []Entry
+	for i := range sources {
+		var b strings.Builder
+		for size := 500 + r.IntN(16000); b.Len() < size; {
+			b.WriteString(words[int(r.ExpFloat64()*200)%len(words)])
+			b.WriteString([]string{" ", " ", "\n", ", ", "(", ");\n"}[r.IntN(6)])
+		}
+		entries = append(entries, File(fmt.Sprintf("usr/lib/node_modules/m%d/lib/f%d.js", i/12, i), b.String()))
+	}
+	for i := range binaries {
+		b := make([]byte, 0, 1<<20)
+		for len(b) < 1<<20 {
+			if r.IntN(2) == 0 {
+				b = binary.LittleEndian.AppendUint32(b, r.Uint32())
+			} else {
+				b = append(b, "\x48\x89\x45\xf8\x48\x8b\x00\x00\x00\x0f\x1f\x40"[:4+r.IntN(9)]...)
+			}
+		}
+		entries = append(entries, Executable(fmt.Sprintf("usr/bin/b%d", i), string(b[:1<<20])))
+	}
+	return Tar(t, entries...)
 }
