@@ -1,0 +1,148 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+const dpkgStates = `Package: whole
+Status: install ok installed
+Version: 1.0
+Architecture: amd64
+Source: the-source (2:1.0-3)
+Description: a package
+ with: something like a field
+ .
+ Package: nothing
+
+Package: held
+Status: hold ok installed
+Architecture: all
+Version: 1:2.0-1
+
+Package: removed
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 3.0
+
+Package: half
+Status: install reinstreq half-installed
+Architecture: amd64
+Version: 4.0
+
+Package: pending
+Status: install ok triggers-pending
+Architecture: amd64
+Version: 5.0
+
+Package: never
+Status: unknown ok not-installed
+Architecture: amd64
+`
+
+func TestDpkgCountsWhatIsOnDisk(t *testing.T) {
+	got := drive(t, tree{"var/lib/dpkg/status": []byte(dpkgStates)}).clean(t)
+	want := []string{"half 4.0 amd64", "held 1:2.0-1 all", "pending 5.0 amd64", "whole 1.0 amd64"}
+	if diff := cmp.Diff(want, ofDistribution(got.packages, "os/dpkg")); diff != "" {
+		t.Error(diff)
+	}
+	if s := got.packages[0].Source; s == nil || *s != (core.SourcePackage{Name: "the-source", Version: "2:1.0-3"}) {
+		t.Errorf("source %+v", s)
+	}
+}
+
+func TestDistrolessEntriesNeedNoStatus(t *testing.T) {
+	e := drive(t, tree{
+		"var/lib/dpkg/status.d/base":         []byte("Package: base-files\nVersion: 12.4+deb12u5\nArchitecture: amd64\n"),
+		"var/lib/dpkg/status.d/base.md5sums": []byte("d41d8cd98f00b204e9800998ecf8427e  etc/host.conf\n"),
+		"usr/lib/os-release":                 []byte("ID=debian\nVERSION_ID=12\n"),
+	}).clean(t).evidence(3)
+	if diff := cmp.Diff([]string{"pkg:deb/debian/base-files@12.4%2Bdeb12u5?arch=amd64&distro=debian-12"}, purls(e.Packages)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWhatDpkgCannotReadIsNamed has what osv-scalibr's extractor passes over, with a log line or without.
+func TestWhatDpkgCannotReadIsNamed(t *testing.T) {
+	const good = "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+	for name, c := range map[string]struct {
+		path, content string
+		packages      int
+	}{
+		"malformed entry of its own":  {"var/lib/dpkg/status.d/x", "Package: x\nVersion: 1\nthis is no field\n", 0},
+		"malformed line in the midst": {"var/lib/dpkg/status", good + "\nPackage: b\nno field\nVersion: 1\n\n" + strings.Replace(good, "a\n", "c\n", 1), 1},
+		"no status":                   {"var/lib/dpkg/status", "Package: b\nVersion: 1\nArchitecture: all\n", 1},
+		"unknown status":              {"var/lib/dpkg/status", "Package: b\nStatus: install ok frobnicated\nVersion: 1\nArchitecture: all\n", 1},
+		"two entries run together":    {"var/lib/dpkg/status", good + strings.Replace(good, "a\n", "b\n", 1), 1},
+		"cut off within a line":       {"var/lib/dpkg/status", good + "\nPackage: b\nStatus: install ok installed\nVersion: 1\nArchi", 1},
+		"name that is no text":        {"var/lib/dpkg/status.d/x", "Package: x\x01y\nVersion: 1\n", 0},
+		"name of a megabyte":          {"var/lib/dpkg/status.d/x", "Package: " + strings.Repeat("x", 1<<20) + "\nVersion: 1\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := drive(t, tree{c.path: []byte(c.content)})
+			if len(got.problems) == 0 && len(got.failed) == 0 {
+				t.Error("nothing is said of it")
+			}
+			if len(got.packages) != c.packages {
+				t.Errorf("%d packages, want %d: %v %v", len(got.packages), c.packages, got.problems, got.failed)
+			}
+			for _, p := range got.problems {
+				if len(p.Why) > 2000 || strings.ContainsAny(p.Why, "\x01\n") {
+					t.Errorf("the reason is unfit for a report: %.100q", p.Why)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatApkCannotReadIsNamed(t *testing.T) {
+	const good = "P:a\nV:1-r0\nA:x86_64\nL:MIT\no:src\n"
+	for name, content := range map[string]string{
+		"no version":               good + "\nP:b\nA:x86_64\n",
+		"two entries run together": good + "P:b\nV:2-r0\n",
+		"no field":                 good + "\nP:b\nV:1\nnonsense\n",
+		"line too long":            good + "\nP:b\nV:1\nD:" + strings.Repeat("x", 1<<17) + "\n",
+	} {
+		got := drive(t, tree{"lib/apk/db/installed": []byte(content)})
+		if len(got.problems) == 0 && len(got.failed) == 0 {
+			t.Errorf("%s: nothing is said of it; packages: %v", name, purls(got.packages))
+		}
+	}
+	got := drive(t, tree{"lib/apk/db/installed": []byte(good + "\n\n" + strings.Replace(good, "P:a", "P:b", 1))}).clean(t)
+	if len(got.packages) != 2 || got.packages[0].Source.Name != "src" || !slices.Equal(got.packages[0].Licenses, []string{"MIT"}) {
+		t.Errorf("%+v", got.packages)
+	}
+}
+
+func FuzzDpkgStatus(f *testing.F) {
+	f.Add([]byte(dpkgStates))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		got := drive(t, tree{"var/lib/dpkg/status": content, "var/lib/dpkg/status.d/x": content})
+		for _, p := range got.packages {
+			if believable("name", p.Name, maxName) != nil || p.Name == "" || p.Purl == "" {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
+}
+
+func FuzzApkDatabase(f *testing.F) {
+	f.Add([]byte("P:a\nV:1-r0\nA:x86_64\nL:MIT\n\nP:b\nV:2\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		got := drive(t, tree{"lib/apk/db/installed": content})
+		names := 0
+		for line := range strings.SplitSeq(string(content), "\n") {
+			if strings.HasPrefix(line, "P:") {
+				names++
+			}
+		}
+		if len(got.packages) < names && len(got.problems) == 0 && len(got.failed) == 0 {
+			t.Errorf("%d of %d packages, and nothing is said of it", len(got.packages), names)
+		}
+	})
+}
