@@ -19,6 +19,9 @@ type identity struct {
 
 // identify reads a package URL. The distro, which may be nil, stands in for a distro qualifier that is missing.
 func identify(u packageurl.PackageURL, distro *core.Distro) identity {
+	if u.Type == "alpine" { // as Syft wrote it until 2022
+		u.Type, u.Namespace = packageurl.TypeApk, "alpine"
+	}
 	qualifiers := u.Qualifiers.Map()
 	id := identity{name: packageName(u), version: u.Version, architecture: qualifiers["arch"]}
 	switch u.Type {

@@ -181,7 +181,7 @@ func (r *reading) finishSPDX(p *spdxPackage, index *spdxIndex) error {
 		if r.described == "" {
 			r.described = describedBy(p.purl, p.properties)
 		}
-	case p.purpose == "OPERATING-SYSTEM":
+	case p.purpose == "OPERATING-SYSTEM" || p.purpose == "" && strings.HasPrefix(p.id, "SPDXRef-OperatingSystem"):
 		r.addSystem(p.system())
 	case ok && isImage(u), p.purpose == "CONTAINER" && p.purl == "":
 		if !index.holders[p.id] && !isOurs(p.properties) {
