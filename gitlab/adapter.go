@@ -1,0 +1,105 @@
+package gitlab
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+)
+
+// The files of a job, in its working directory, which is the project's. The template names them as artifacts.
+const (
+	documentFile = "cleanbill.json"
+	sbomFile     = "cleanbill.cdx.json"
+	dotenvFile   = "cleanbill.env"
+)
+
+// Options are what the adapter needs of the process. All are required but Tool.
+type Options struct {
+	// Getenv reads the variables of the job.
+	Getenv func(string) string
+	// Stdout is the job's log.
+	Stdout io.Writer
+	// Now gives the time of log sections.
+	Now func() time.Time
+	// Tool names the program in reports.
+	Tool report.Tool
+}
+
+// Adapter is the gate in a job of GitLab CI. It serves one run.
+type Adapter struct {
+	getenv func(string) string
+	tool   report.Tool
+	log    *trace
+}
+
+var (
+	_ gate.Platform = (*Adapter)(nil)
+	_ gate.Failer   = (*Adapter)(nil)
+)
+
+// New returns the adapter. It does nothing until Plan.
+func New(o Options) *Adapter {
+	return &Adapter{getenv: o.Getenv, tool: o.Tool, log: &trace{out: o.Stdout, now: o.Now}}
+}
+
+// Plan reads the job's variables and folds the log of the examination that follows. The document and a CycloneDX bill
+// of materials are always written, besides the outputs that were asked for. Without a target of its own, the job judges
+// what GitLab's container scanning would scan.
+//
+// https://docs.gitlab.com/user/application_security/container_scanning/#available-cicd-variables (CS_IMAGE)
+func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
+	plan, err := gate.Inputs{
+		Targets:    cmp.Or(a.getenv("CLEANBILL_TARGET"), a.getenv("CS_IMAGE")),
+		Platforms:  a.getenv("CLEANBILL_PLATFORMS"),
+		Advisories: a.getenv("CLEANBILL_ADVISORIES"),
+		Policy:     a.getenv("CLEANBILL_POLICY"),
+		Outputs:    a.getenv("CLEANBILL_OUTPUTS"),
+		Limits:     a.getenv("CLEANBILL_LIMITS"),
+	}.Plan()
+	if err != nil {
+		return gate.Plan{}, err
+	}
+	plan.Outputs = append([]gate.Output{
+		{Format: "json", Path: documentFile},
+		{Format: "cyclonedx", Path: sbomFile},
+	}, plan.Outputs...)
+	a.log.start("cleanbill_examination", "Examine the target")
+	return plan, a.log.err
+}
+
+// Publish shows the result: the verdict in the log and the dotenv report. Both are tried; the error joins what failed.
+func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
+	a.log.end()
+	document := report.NewDocument(a.tool, r.Evidence, &r.Verdict)
+	printed := report.Terminal(plainText{a.log}, document, terminalOptions())
+	return errors.Join(writeVariables(r.Facts()), printed, a.log.err)
+}
+
+// Failed writes the variables of a run that has no verdict to rely on. The reason itself is printed by the command.
+func (a *Adapter) Failed(_ context.Context, exit int, _ error) error {
+	a.log.end()
+	return errors.Join(writeVariables(gate.FailureFacts(exit)), a.log.err)
+}
+
+// writeVariables writes the dotenv report.
+func writeVariables(facts []gate.Fact) error {
+	text, err := dotenv(facts)
+	if err != nil {
+		return fmt.Errorf("write the variables for later jobs: %w", err)
+	}
+	return gate.WriteFile(dotenvFile, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}
+
+// terminalOptions is for a log that is a page, not a terminal.
+func terminalOptions() report.TerminalOptions {
+	return report.TerminalOptions{Width: 100, Unicode: true}
+}
