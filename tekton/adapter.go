@@ -1,0 +1,90 @@
+package tekton
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+)
+
+// The files that are written to the workspace for reports, if one is bound.
+const (
+	documentFile = "cleanbill.json"
+	sbomFile     = "cleanbill.cdx.json"
+)
+
+// Options are what the adapter needs of the process. All are required but Tool.
+type Options struct {
+	// Getenv reads the variables of the step.
+	Getenv func(string) string
+	// Stdout is the log of the step.
+	Stdout io.Writer
+	// Now gives the time in TEST_OUTPUT.
+	Now func() time.Time
+	// Tool names the program in reports.
+	Tool report.Tool
+}
+
+// Adapter is the gate in a step of a Tekton Task. It serves one run.
+type Adapter struct {
+	o Options
+}
+
+var (
+	_ gate.Platform = (*Adapter)(nil)
+	_ gate.Failer   = (*Adapter)(nil)
+)
+
+// New returns the adapter. It does nothing until Plan.
+func New(o Options) *Adapter { return &Adapter{o: o} }
+
+// Plan reads the step's variables. If a workspace for reports is bound, the document and a CycloneDX bill of materials
+// are written there, besides the outputs that were asked for.
+func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
+	plan, err := gate.Inputs{
+		Targets:    a.o.Getenv("CLEANBILL_TARGET"),
+		Platforms:  a.o.Getenv("CLEANBILL_PLATFORMS"),
+		Advisories: a.o.Getenv("CLEANBILL_ADVISORIES"),
+		Policy:     a.o.Getenv("CLEANBILL_POLICY"),
+		Outputs:    a.o.Getenv("CLEANBILL_OUTPUTS"),
+		Limits:     a.o.Getenv("CLEANBILL_LIMITS"),
+	}.Plan()
+	if err != nil {
+		return gate.Plan{}, err
+	}
+	if dir := a.o.Getenv("CLEANBILL_REPORTS"); dir != "" {
+		plan.Outputs = append([]gate.Output{
+			{Format: "json", Path: filepath.Join(dir, documentFile)},
+			{Format: "cyclonedx", Path: filepath.Join(dir, sbomFile)},
+		}, plan.Outputs...)
+	}
+	return plan, nil
+}
+
+// Publish prints the verdict and writes the results. Both are tried; the error joins what failed.
+func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
+	document := report.NewDocument(a.o.Tool, r.Evidence, &r.Verdict)
+	results, err := resultsOf(r, a.o.Now())
+	if err == nil {
+		err = a.write(results)
+	}
+	return errors.Join(err, report.Terminal(a.o.Stdout, document, terminalOptions()))
+}
+
+// Failed writes the results of a run that has no verdict to rely on. The reason itself is printed by the command.
+func (a *Adapter) Failed(_ context.Context, exit int, _ error) error {
+	results, err := failureResults(exit, a.o.Now())
+	if err != nil {
+		return err
+	}
+	return a.write(results)
+}
+
+// terminalOptions is for a log that is a page, not a terminal.
+func terminalOptions() report.TerminalOptions {
+	return report.TerminalOptions{Width: 100, Unicode: true}
+}

@@ -1,0 +1,303 @@
+package tekton_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/tekton"
+)
+
+const taskFile = "task/cleanbill/0.1/cleanbill.yaml"
+
+var resultNames = []string{"VERDICT", "JUDGED_DIGEST", "PACKAGES", "FINDINGS", "TEST_OUTPUT", "SCAN_OUTPUT"}
+
+// step is a step's surroundings.
+type step struct {
+	dir    string
+	env    map[string]string
+	stdout bytes.Buffer
+}
+
+func newStep(t *testing.T) *step {
+	t.Helper()
+	s := &step{dir: t.TempDir(), env: map[string]string{"CLEANBILL_TARGET": "registry.example/app:1"}}
+	for _, name := range resultNames {
+		s.env["CLEANBILL_RESULT_"+name] = filepath.Join(s.dir, name)
+	}
+	return s
+}
+
+func (s *step) adapter() *tekton.Adapter {
+	return tekton.New(tekton.Options{
+		Getenv: func(name string) string { return s.env[name] },
+		Stdout: &s.stdout,
+		Now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 3600)) },
+	})
+}
+
+func (s *step) results(t *testing.T) map[string]string {
+	t.Helper()
+	results := map[string]string{}
+	for _, name := range resultNames {
+		data, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[name] = string(data)
+	}
+	return results
+}
+
+const digest = core.Digest("sha256:1111111111111111111111111111111111111111111111111111111111111111")
+
+func judged(d core.Decision) *gate.Result {
+	vulnerability := func(s core.Severity, fix core.FixState) core.Finding {
+		return core.Finding{Subject: digest, Kind: core.KindVulnerability, Severity: s, Fix: core.Fix{State: fix}, Title: "t", Rule: "CVE-2026-0001"}
+	}
+	return &gate.Result{
+		Evidence: core.Evidence{
+			Subjects: []core.Subject{{Name: "app", Kind: core.KindImage, Digest: digest}},
+			Findings: []core.Finding{
+				vulnerability(core.SeverityCritical, core.FixAvailable), vulnerability(core.SeverityHigh, core.FixNone),
+				vulnerability(core.SeverityHigh, core.FixUnknown), vulnerability(core.SeverityUnknown, core.FixAvailable),
+				vulnerability(core.SeverityNone, core.FixAvailable), {Subject: digest, Kind: core.KindSecret, Severity: core.SeverityHigh},
+			},
+		},
+		Verdict: core.Verdict{
+			Decision: d,
+			Refusals: []core.Outcome{{Rule: "critical", Subject: digest, Message: "m"}},
+			Warnings: []core.Outcome{{Rule: "rest", Subject: digest, Message: "m"}, {Rule: "rest", Subject: digest, Message: "m"}},
+			Counts:   core.Counts{Packages: 4, Findings: 6},
+		},
+	}
+}
+
+func TestVariablesBecomeAPlan(t *testing.T) {
+	s := newStep(t)
+	for name, value := range map[string]string{
+		"CLEANBILL_TARGET": "a\nb", "CLEANBILL_PLATFORMS": "linux/arm64", "CLEANBILL_POLICY": "strict", "CLEANBILL_ADVISORIES": "oci:a",
+		"CLEANBILL_OUTPUTS": "spdx=app.spdx.json", "CLEANBILL_LIMITS": "entries=5", "CLEANBILL_REPORTS": "/workspace/reports",
+	} {
+		s.env[name] = value
+	}
+	got, err := s.adapter().Plan(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gate.Plan{
+		Targets:    []string{"a", "b"},
+		Platforms:  []core.Platform{{OS: "linux", Architecture: "arm64"}},
+		Policy:     "strict",
+		Advisories: "oci:a",
+		Limits:     gate.Limits{Entries: 5},
+		Outputs: []gate.Output{
+			{Format: "json", Path: "/workspace/reports/cleanbill.json"},
+			{Format: "cyclonedx", Path: "/workspace/reports/cleanbill.cdx.json"},
+			{Format: "spdx", Path: "app.spdx.json"},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}
+
+func TestWithoutAWorkspaceNoReportIsPlanned(t *testing.T) {
+	plan, err := newStep(t).adapter().Plan(context.Background())
+	if err != nil || len(plan.Outputs) != 0 {
+		t.Errorf("got outputs %v and error %v", plan.Outputs, err)
+	}
+}
+
+func TestWrongVariablesAreTheUsersMistake(t *testing.T) {
+	for name, value := range map[string]string{"CLEANBILL_TARGET": "", "CLEANBILL_PLATFORMS": "amd64", "CLEANBILL_OUTPUTS": "json"} {
+		t.Run(name, func(t *testing.T) {
+			s := newStep(t)
+			s.env[name] = value
+			if _, err := s.adapter().Plan(context.Background()); !core.Usage(err) {
+				t.Errorf("got %v, want a usage failure", err)
+			}
+		})
+	}
+}
+
+func TestPublishWritesExactResults(t *testing.T) {
+	for decision, words := range map[core.Decision][3]string{
+		core.Passed: {"passed", "SUCCESS", "1"}, core.Refused: {"refused", "FAILURE", "0"}, core.Undecided: {"undecided", "ERROR", "0"},
+	} {
+		t.Run(words[0], func(t *testing.T) {
+			s := newStep(t)
+			if err := s.adapter().Publish(context.Background(), judged(decision)); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{
+				"VERDICT":       words[0],
+				"JUDGED_DIGEST": string(digest),
+				"PACKAGES":      "4",
+				"FINDINGS":      "6",
+				"TEST_OUTPUT": `{"result":"` + words[1] + `","timestamp":"2026-03-01T11:00:00Z","successes":` + words[2] +
+					`,"failures":1,"warnings":2}`,
+				"SCAN_OUTPUT": `{"vulnerabilities":{"critical":1,"high":0,"medium":0,"low":0,"unknown":1},` +
+					`"unpatched_vulnerabilities":{"critical":0,"high":2,"medium":0,"low":0,"unknown":0}}`,
+			}
+			if diff := cmp.Diff(want, s.results(t)); diff != "" {
+				t.Errorf("results (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAFailureIsNeverAPass(t *testing.T) {
+	for exit, want := range map[int]string{1: "refused", 2: "undecided", 3: "undecided"} {
+		s := newStep(t)
+		if err := s.adapter().Publish(context.Background(), judged(core.Passed)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.adapter().Failed(context.Background(), exit, errors.New("reason")); err != nil {
+			t.Fatal(err)
+		}
+		results := s.results(t)
+		if results["VERDICT"] != want || results["JUDGED_DIGEST"] != "" || !strings.Contains(results["TEST_OUTPUT"], `"result":"ERROR"`) {
+			t.Errorf("exit %d: results are %v", exit, results)
+		}
+	}
+}
+
+func TestHostileNamesReachNoResult(t *testing.T) {
+	s := newStep(t)
+	result := judged(core.Refused)
+	for i := range result.Evidence.Findings {
+		f := &result.Evidence.Findings[i]
+		f.Title, f.Rule = "forged\x1b[2J\n\"", "forged\r"
+	}
+	result.Verdict.Refusals[0].Message = "forged\n"
+	if err := s.adapter().Publish(context.Background(), result); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range s.results(t) {
+		if strings.Contains(value, "forged") {
+			t.Errorf("%s holds text from the target: %q", name, value)
+		}
+	}
+	if strings.ContainsAny(s.stdout.String(), "\x1b\r") {
+		t.Errorf("control characters reach the log: %q", s.stdout.String())
+	}
+}
+
+func TestResultsThatCouldBeMisreadAreRefused(t *testing.T) {
+	for name, forged := range map[string]core.Digest{
+		"control character": "sha256:aa\n",
+		"too long":          core.Digest("sha256:" + strings.Repeat("a", 3000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStep(t)
+			result := judged(core.Passed)
+			result.Evidence.Subjects[0].Digest = forged
+			if err := s.adapter().Publish(context.Background(), result); err == nil {
+				t.Error("no error")
+			}
+			if entries, err := os.ReadDir(s.dir); err != nil || len(entries) > 0 {
+				t.Errorf("results were written: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+func TestALinkThatAnotherStepMadeIsNotFollowed(t *testing.T) {
+	s := newStep(t)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("untouched"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, filepath.Join(s.dir, "VERDICT")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.adapter().Publish(context.Background(), judged(core.Refused)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(victim); err != nil || string(got) != "untouched" {
+		t.Errorf("the file behind the link is %q, %v", got, err)
+	}
+}
+
+func TestAMissingResultPathIsAnError(t *testing.T) {
+	s := newStep(t)
+	delete(s.env, "CLEANBILL_RESULT_VERDICT")
+	if err := s.adapter().Publish(context.Background(), judged(core.Passed)); err == nil || !strings.Contains(err.Error(), "VERDICT") {
+		t.Errorf("got %v, want an error that names the result", err)
+	}
+}
+
+func TestTheTaskDeclaresWhatTheAdapterWrites(t *testing.T) {
+	task, err := os.ReadFile(taskFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var passed []string
+	for _, m := range regexp.MustCompile(`CLEANBILL_RESULT_([A-Z_]+)\n\s+value: \$\(results\.([A-Z_]+)\.path\)`).FindAllSubmatch(task, -1) {
+		if string(m[1]) != string(m[2]) {
+			t.Errorf("the variable of %s has the path of %s", m[1], m[2])
+		}
+		passed = append(passed, string(m[1]))
+	}
+	if diff := cmp.Diff(resultNames, passed); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+}
+
+// A name that ends like these would make Tekton Chains sign provenance for an image that this Task did not build.
+//
+// https://tekton.dev/docs/chains/slsa-provenance/#type-hinting
+func TestNoResultLooksLikeABuild(t *testing.T) {
+	for _, name := range resultNames {
+		for _, suffix := range []string{"IMAGE_URL", "IMAGE_DIGEST", "ARTIFACT_URI", "ARTIFACT_DIGEST", "ARTIFACT_OUTPUTS"} {
+			if strings.HasSuffix(name, suffix) || name == "IMAGES" {
+				t.Errorf("the result %s is a type hint of Chains", name)
+			}
+		}
+	}
+}
+
+func TestParametersAreNeverPartOfAScript(t *testing.T) {
+	task, err := os.ReadFile(taskFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if regexp.MustCompile(`(?m)^\s*script:`).Match(task) {
+		t.Error("the Task has a script")
+	}
+}
+
+func TestResultsStaySmall(t *testing.T) {
+	s := newStep(t)
+	result := judged(core.Refused)
+	result.Verdict.Counts.Packages = 1 << 40
+	for range 15 {
+		result.Evidence.Findings = append(result.Evidence.Findings, result.Evidence.Findings...)
+	}
+	if err := s.adapter().Publish(context.Background(), result); err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for name, value := range s.results(t) {
+		entry, err := json.Marshal(map[string]any{"key": name, "value": value, "type": 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(entry) + 1
+	}
+	if size > 1024 {
+		t.Errorf("the results take %d bytes, more than the kilobyte that any pod has", size)
+	}
+}
