@@ -246,13 +246,6 @@ func fromLanguage(c *core.Package, u *packageurl.PackageURL, p *extractor.Packag
 		if c.Name == "go" || c.Name == "stdlib" { // the standard library, as OSV names it
 			c.Name, u.Name, u.Namespace = "stdlib", "stdlib", ""
 		}
-	case purl.TypeGem: // a version has no dash: what follows one is the platform
-		var platform string
-		c.Version, platform, _ = strings.Cut(c.Version, "-")
-		u.Version = c.Version
-		if platform != "" {
-			u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "platform", Value: platform})
-		}
 	case purl.TypePyPi:
 		u.Name = strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(u.Name))
 	}

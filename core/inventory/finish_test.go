@@ -1,0 +1,182 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+const subject = core.Digest("sha256:one")
+
+func at1(layer int, removed ...int) *core.Origin {
+	o := &core.Origin{Layer: layer, DiffID: core.Digest(strings.Repeat("x", layer+1)), CreatedBy: "layer"}
+	if len(removed) > 0 {
+		o.RemovedIn = &removed[0]
+	}
+	return o
+}
+
+func npm(path string, origin *core.Origin) core.Package {
+	p := core.Package{Subject: subject, Name: "a", Version: "1", Purl: "pkg:npm/a@1", Ecosystem: "npm",
+		Locations: []core.Location{{Path: path}}, Origin: origin, Analyzer: "javascript/packagejson"}
+	if origin != nil {
+		p.Locations[0].Layer = origin.DiffID
+	}
+	return p
+}
+
+func finished(packages ...core.Package) []core.Package {
+	e := core.Evidence{Packages: packages}
+	Finish(&e)
+	e.Sort()
+	return e.Packages
+}
+
+func TestCopiesOfAPackageBecomeOneWithAllLocations(t *testing.T) {
+	five := []core.Package{npm("e", at1(0)), npm("d", at1(1)), npm("c", at1(0)), npm("b", at1(2)), npm("a", at1(0))}
+	other := npm("x", at1(0))
+	other.Subject = "sha256:two"
+	got := finished(append(five, other)...)
+	if len(got) != 2 {
+		t.Fatalf("%d packages", len(got))
+	}
+	var paths []string
+	for _, p := range got {
+		if p.Subject == subject {
+			for _, l := range p.Locations {
+				paths = append(paths, l.Path)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d", "e"}, paths); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestVisibleCopyWinsOverRemovedOnes(t *testing.T) {
+	got := finished(npm("old", at1(0, 1)), npm("new", at1(2)))
+	if len(got) != 1 || !got[0].Visible() || got[0].Origin.Layer != 2 || len(got[0].Locations) != 1 || got[0].Locations[0].Path != "new" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestOriginIsWhereThePackageFirstCame(t *testing.T) {
+	for name, c := range map[string]struct {
+		copies  []core.Package
+		layer   int
+		removed int // -1: visible
+	}{
+		"database replaced by one that still lists it": {[]core.Package{npm("db", at1(0, 2)), npm("db", at1(2, 5)), npm("db", at1(5))}, 0, -1},
+		"gone for a while": {[]core.Package{npm("db", at1(0, 2)), npm("db", at1(3))}, 3, -1},
+		"removed for good": {[]core.Package{npm("db", at1(0, 2)), npm("other", at1(1, 4))}, 0, 4},
+		"two places":       {[]core.Package{npm("b", at1(3)), npm("a", at1(1))}, 1, -1},
+	} {
+		got := finished(c.copies...)
+		removed := -1
+		if r := got[0].Origin.RemovedIn; r != nil {
+			removed = *r
+		}
+		if len(got) != 1 || got[0].Origin.Layer != c.layer || removed != c.removed {
+			t.Errorf("%s: layer %d, removed in %d", name, got[0].Origin.Layer, removed)
+		}
+	}
+}
+
+func TestMergedPackageIsWhatItsWorstCopyIs(t *testing.T) {
+	development, vendored := npm("a", nil), npm("b", nil)
+	development.Scope, development.Vendored = core.ScopeDevelopment, true
+	vendored.Vendored = true
+	vendored.Licenses = []string{"MIT"}
+	vendored.Hashes = map[string]string{"sha1": "x"}
+	got := finished(development, vendored)[0]
+	if got.Scope != "" || !got.Vendored || !slices.Equal(got.Licenses, []string{"MIT"}) || got.Hashes["sha1"] != "x" {
+		t.Errorf("%+v", got)
+	}
+	if got := finished(development, npm("c", nil))[0]; got.Vendored {
+		t.Error("a copy that is installed was overlooked")
+	}
+	contradicting := npm("c", nil)
+	contradicting.Hashes = map[string]string{"sha1": "y"}
+	if got := finished(vendored, contradicting)[0]; got.Hashes != nil {
+		t.Errorf("hashes %v", got.Hashes)
+	}
+}
+
+func TestFinishDoesNotDependOnTheOrder(t *testing.T) {
+	packages := []core.Package{npm("b", at1(3)), npm("a", at1(1)), npm("c", at1(0, 1)), npm("d", at1(2, 3))}
+	want := finished(slices.Clone(packages)...)
+	for range 10 {
+		packages = append(packages[1:], packages[0])
+		if diff := cmp.Diff(want, finished(slices.Clone(packages)...)); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
+func TestDeclaredPackageYieldsToTheOneThatIsThere(t *testing.T) {
+	declared := core.Package{Subject: subject, Name: "@x/a", Purl: "pkg:npm/%40x/a", Ecosystem: "npm", Locations: []core.Location{{Path: "m"}}}
+	there := core.Package{Subject: subject, Name: "@x/a", Version: "1.0+b", Purl: "pkg:npm/%40x/a@1.0%2Bb", Ecosystem: "npm", Locations: []core.Location{{Path: "n"}}}
+	if got := finished(declared, there); len(got) != 1 || got[0].Version == "" {
+		t.Errorf("%v", purls(got))
+	}
+	elsewhere := there
+	elsewhere.Subject = "sha256:two"
+	if got := finished(declared, elsewhere); len(got) != 2 {
+		t.Errorf("%v", purls(got))
+	}
+}
+
+func TestExaminationsSayWhatIsMissing(t *testing.T) {
+	deb := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:deb/bash@5", Locations: []core.Location{{Path: "var/lib/dpkg/status"}}}
+	amazon := &core.Distro{ID: "amzn", VersionID: "2023", PrettyName: "Amazon Linux 2023"}
+	debian := &core.Distro{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"}
+	for name, c := range map[string]struct {
+		kind             core.SubjectKind
+		distro           *core.Distro
+		files            int
+		packages         []core.Package
+		before           []core.Examination
+		distroIs, pkgsIs core.Completeness
+		why              string
+	}{
+		"known":                 {core.KindImage, debian, 5, []core.Package{deb}, nil, core.Complete, core.Complete, ""},
+		"no advisories":         {core.KindImage, amazon, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "Amazon Linux 2023"},
+		"no os-release":         {core.KindImage, nil, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "etc/os-release"},
+		"scratch with packages": {core.KindImage, nil, 5, []core.Package{npm("a", nil)}, nil, core.Complete, core.Complete, ""},
+		"nothing in files":      {core.KindImage, nil, 5, nil, nil, core.Complete, core.Partial, "no package was found in 5 files"},
+		"empty image":           {core.KindImage, nil, 0, nil, nil, core.Complete, core.Complete, ""},
+		"source without any":    {core.KindSource, nil, 0, nil, nil, core.Complete, core.Complete, ""},
+		"a gap that is known": {core.KindImage, debian, 5, []core.Package{deb},
+			[]core.Examination{{Name: core.ExaminePackages, Subject: subject, Status: core.Partial, Why: []string{"x"}}}, core.Complete, core.Partial, "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := core.Evidence{
+				Subjects: []core.Subject{{Kind: c.kind, Digest: subject}, {Kind: core.KindIndex, Digest: "sha256:index"}},
+				Packages: c.packages, Examinations: c.before,
+			}
+			if c.kind == core.KindImage {
+				e.Images = []core.ImageFacts{{Subject: subject, Distro: c.distro, Files: c.files}}
+			}
+			Finish(&e)
+			said := ""
+			got := make(map[string]core.Completeness)
+			for _, x := range e.Examinations {
+				if got[x.Name] != "" {
+					t.Errorf("%s is there twice", x.Name)
+				}
+				got[x.Name] = x.Status
+				said += strings.Join(x.Why, " ")
+				if (x.Status == core.Complete) != (len(x.Why) == 0) {
+					t.Errorf("%+v", x)
+				}
+			}
+			if got[core.ExamineDistro] != c.distroIs || got[core.ExaminePackages] != c.pkgsIs || !strings.Contains(said, c.why) {
+				t.Errorf("%v: %s", got, said)
+			}
+		})
+	}
+}
