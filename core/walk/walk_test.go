@@ -1,6 +1,8 @@
 package walk
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -180,3 +182,22 @@ type anchored struct {
 }
 
 func (a anchored) Anchors() []string { return a.anchors }
+
+// tarOf makes an archive of one file and one entry of any kind; names that tar cannot hold give an empty archive.
+func tarOf(name, body, target string, kind byte) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range []*tar.Header{
+		{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(body))},
+		{Name: "x" + name, Typeflag: kind, Linkname: target, Mode: 0o644},
+	} {
+		if w.WriteHeader(h) != nil {
+			break
+		}
+		if h.Size > 0 {
+			io.WriteString(w, body)
+		}
+	}
+	w.Close()
+	return b.Bytes()
+}
