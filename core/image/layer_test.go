@@ -428,3 +428,15 @@ func FuzzLayer(f *testing.F) {
 		}
 	})
 }
+
+// archive/tar passes over files that nobody reads by seeking, where an end looks different from one while reading.
+func TestReadRefusesATarThatEndsWithinAFileThatNobodyReads(t *testing.T) {
+	plain := layertest.Tar(t, layertest.File("a", strings.Repeat("some text ", 50_000)))
+	for _, cut := range []int{600, 1500, 1536, len(plain) / 2} {
+		b := layertest.NewBlob(plain[:cut], plain[:cut], "")
+		_, err := layerOf(b).Read(t.Context(), NewReading(limit.Limits{}), nil, func(File, io.Reader) error { return nil })
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut at %d: got %v", cut, err)
+		}
+	}
+}

@@ -249,15 +249,20 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Seek only skips forward, without copying; archive/tar uses it to pass over the files that nobody wants. Like a file's,
-// it may end beyond the end.
+// Seek only skips forward, without copying; archive/tar uses it to pass over the files that nobody wants. An end before
+// the offset is io.ErrUnexpectedEOF, because archive/tar takes io.EOF for the end of the archive: a layer that stops in
+// the middle of a file would look whole.
 func (s *stream) Seek(offset int64, whence int) (int64, error) {
 	if whence != io.SeekCurrent || offset < 0 {
 		return 0, errors.New("a layer is read forward only")
 	}
 	for offset > 0 {
 		if len(s.rest) == 0 && !s.next() {
-			return s.pos, s.end()
+			err := s.end()
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return s.pos, err
 		}
 		n := min(offset, int64(len(s.rest)))
 		s.rest = s.rest[n:]
