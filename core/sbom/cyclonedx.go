@@ -24,18 +24,18 @@ func writeCycloneDX(w io.Writer, roots []*part, o Options) error {
 	bom := c.bom(roots, o)
 	// The serial number comes from the content, so the document is encoded twice: the first time only to be hashed.
 	content := sha256.New()
-	if err := encodeCycloneDX(content, bom); err != nil {
+	if err := encodeCycloneDX(content, bom, false); err != nil {
 		return err
 	}
 	bom.SerialNumber = "urn:uuid:" + contentUUID(content.Sum(nil))
 	if !o.Timestamp.IsZero() {
 		bom.Metadata.Timestamp = o.Timestamp.UTC().Format(time.RFC3339)
 	}
-	return encodeCycloneDX(w, bom)
+	return encodeCycloneDX(w, bom, true)
 }
 
-func encodeCycloneDX(w io.Writer, bom *cdx.BOM) error {
-	return cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false).Encode(bom)
+func encodeCycloneDX(w io.Writer, bom *cdx.BOM, pretty bool) error {
+	return cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON).SetPretty(pretty).SetEscapeHTML(false).Encode(bom)
 }
 
 // contentUUID derives a version 5 UUID from the hash of a document.

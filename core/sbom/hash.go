@@ -66,7 +66,7 @@ func ownHash(algorithm, value string) (string, string, bool) {
 }
 
 func plainName(algorithm string) string {
-	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(algorithm))
+	return strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(algorithm), "-", ""), "_", "")
 }
 
 func isHex(s string, digits int) bool {

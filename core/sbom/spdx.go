@@ -27,17 +27,13 @@ func writeSPDX(w io.Writer, roots []*part, o Options) error {
 	doc := s.document(roots, o)
 	// The namespace comes from the content, so the document is encoded twice: the first time only to be hashed.
 	content := sha256.New()
-	if err := encodeSPDX(content, doc); err != nil {
+	if err := spdxjson.Write(doc, content, spdxjson.EscapeHTML(false)); err != nil {
 		return err
 	}
 	doc.DocumentNamespace = spdxNamespace + contentUUID(content.Sum(nil))
 	if !o.Timestamp.IsZero() {
 		doc.CreationInfo.Created = o.Timestamp.UTC().Format(time.RFC3339)
 	}
-	return encodeSPDX(w, doc)
-}
-
-func encodeSPDX(w io.Writer, doc *v2_3.Document) error {
 	return spdxjson.Write(doc, w, spdxjson.Indent("  "), spdxjson.EscapeHTML(false))
 }
 
