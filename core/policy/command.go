@@ -32,8 +32,11 @@ func family(ecosystem string) string {
 	return name
 }
 
-// maxNames is how many package names a command lists.
-const maxNames = 12
+// maxNames is how many package names a command lists, and maxName how long each may be.
+const (
+	maxNames = 12
+	maxName  = 200
+)
 
 // command returns the command that makes the upgrade, or nothing where none is known to be right and safe. names are
 // the packages to upgrade: the binary packages of a distribution's source package.
@@ -107,7 +110,7 @@ func goCommand(module, version string) string {
 }
 
 func checked(form *regexp.Regexp, name, command string) string {
-	if !form.MatchString(name) {
+	if len(name) > maxName || !form.MatchString(name) {
 		return ""
 	}
 	return command

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -28,7 +29,7 @@ type brokenRule struct {
 // would depend on the order.
 func (j *judgement) evaluate() []core.Outcome {
 	outcomes := append(j.evaluateFindings(), j.evaluateFacts()...)
-	if j.spent.Load() > maxTotalCost {
+	if j.spent.Load() > j.budget {
 		j.tooDear = true
 		j.broken = make([]*brokenRule, len(j.policy.rules))
 		outcomes = append(j.evaluateFindings(), j.evaluateFacts()...)
@@ -104,7 +105,7 @@ func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) in
 	return -1
 }
 
-var errTooDear = fmt.Errorf("the rules that loop take more than %d steps altogether", maxTotalCost)
+var errTooDear = errors.New("the rules that loop over lists take too many steps altogether")
 
 // holds evaluates a condition for what the setter has set.
 func (e *expression) holds(s *setter) (bool, error) {
@@ -124,7 +125,7 @@ func (e *expression) eval(s *setter) (ref.Val, error) {
 		value, _, err := e.program.Eval(&s.frame)
 		return value, err
 	}
-	if s.tooDear || s.spent.Load() > maxTotalCost {
+	if s.tooDear || s.spent.Load() > s.budget {
 		return nil, errTooDear
 	}
 	value, details, err := e.program.Eval(&s.scope)

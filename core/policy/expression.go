@@ -22,10 +22,10 @@ const (
 	maxRegexp     = 1000 // instructions
 	// maxCost bounds one evaluation of an expression that can loop, in the units of CEL, of which an access or a
 	// comparison takes about one. Without a loop the work is bounded by the length of the expression.
-	maxCost = 100_000
-	// maxTotalCost bounds all evaluations of such expressions in one judgement: a thousand units for each of 100,000
-	// findings.
-	maxTotalCost = 100_000_000
+	maxCost = 20_000
+	// maxTotalCost bounds all evaluations of such expressions in one judgement, to some seconds: 200 units for each of
+	// 100,000 findings.
+	maxTotalCost = 20_000_000
 )
 
 // language compiles expressions. It is made once for each policy that is read.

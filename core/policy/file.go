@@ -238,7 +238,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		},
 		"name":                  func(n *yaml.Node) { f.name = r.word(n) },
 		"extends":               func(n *yaml.Node) { f.extends, f.extendsAt = r.text(n), n },
-		"require":               func(n *yaml.Node) { f.require = r.words(n) },
+		"require":               func(n *yaml.Node) { f.require = r.required(n) },
 		"accept":                func(n *yaml.Node) { f.accept = r.acceptances(n) },
 		"starter-ok":            func(n *yaml.Node) { f.starterOK = r.boolean(n) },
 		"excluded-platforms-ok": func(n *yaml.Node) { f.excludedOK = r.boolean(n) },
@@ -286,6 +286,14 @@ func (r *reader) words(n *yaml.Node) []string {
 		words = append(words, word)
 	}
 	return words
+}
+
+func (r *reader) required(n *yaml.Node) []string {
+	names := r.words(n)
+	if n.Kind == yaml.SequenceNode && len(names) == 0 {
+		r.reject(n, "this list must not be empty: evidence of nothing would pass")
+	}
+	return names
 }
 
 func (r *reader) boolean(n *yaml.Node) *bool {

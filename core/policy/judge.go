@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -102,7 +104,8 @@ type judgement struct {
 	images   map[core.Digest]*core.ImageFacts
 	packages map[packageKey]*core.Package
 	broken   []*brokenRule // by the number of the rule
-	// spent is the cost of the expressions with loops; once it was too much, none of them is evaluated (tooDear).
+	// spent is the cost of the expressions with loops; once it was over the budget, none of them is evaluated (tooDear).
+	budget  uint64
 	spent   atomic.Uint64
 	tooDear bool
 }
@@ -117,6 +120,7 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 	j := &judgement{
 		policy:   p,
 		evidence: e,
+		budget:   maxTotalCost,
 		now:      now,
 		rank:     make(map[core.Digest]int, len(e.Subjects)),
 		subjects: make(map[core.Digest]*core.Subject, len(e.Subjects)),
@@ -132,7 +136,7 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 	}
 	for i := range e.Images {
 		image := &e.Images[i]
-		if held, seen := j.images[image.Subject]; !seen || compareImages(*image, *held) < 0 {
+		if held, seen := j.images[image.Subject]; !seen || compareImages(image, held) < 0 {
 			j.images[image.Subject] = image
 		}
 	}
@@ -149,14 +153,31 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 // comparePackages orders packages of one purl, so that which one a finding is about does not depend on the order in
 // which they were found. One that is visible comes first.
 func comparePackages(a, b *core.Package) int {
-	return cmp.Or(compareBool(b.Visible(), a.Visible()), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Analyzer, b.Analyzer), cmp.Compare(layerOf(a.Origin), layerOf(b.Origin)),
-		cmp.Compare(firstPath(a.Locations), firstPath(b.Locations)), cmp.Compare(a.Architecture, b.Architecture),
-		cmp.Compare(sourceOf(a).Name, sourceOf(b).Name), cmp.Compare(sourceOf(a).Version, sourceOf(b).Version))
+	if c := cmp.Or(compareBool(b.Visible(), a.Visible()), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
+		cmp.Compare(firstPath(a.Locations), firstPath(b.Locations))); c != 0 {
+		return c
+	}
+	return compareEncoded(a, b)
 }
 
-func compareImages(a, b core.ImageFacts) int {
-	return cmp.Or(cmp.Compare(a.User, b.User), a.Created.Compare(b.Created), cmp.Compare(len(a.Layers), len(b.Layers)))
+func compareImages(a, b *core.ImageFacts) int {
+	if c := cmp.Or(cmp.Compare(a.User, b.User), a.Created.Compare(b.Created)); c != 0 {
+		return c
+	}
+	return compareEncoded(a, b)
+}
+
+// compareEncoded orders what is the same by every key that matters by all the rest.
+func compareEncoded[T any](a, b T) int {
+	left, err := json.Marshal(a)
+	if err != nil { // the vocabulary always marshals, but for times beyond the year 9999
+		return 0
+	}
+	right, err := json.Marshal(b)
+	if err != nil {
+		return 0
+	}
+	return bytes.Compare(left, right)
 }
 
 func compareBool(a, b bool) int {

@@ -15,7 +15,7 @@ func didYouMean(name string, candidates []string) string {
 
 // nearest returns the candidate with the smallest edit distance to name, or nothing if even that one is another word.
 func nearest(name string, candidates []string) string {
-	best, least := "", max(2, len(name)/3)+1
+	best, least := "", max(1, (len(name)+2)/3)+1
 	for _, candidate := range candidates {
 		if len(name) >= 3 && strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(name)) {
 			return candidate

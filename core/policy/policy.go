@@ -151,7 +151,7 @@ func (l *language) base(r *reader, f *file) *Policy {
 	switch {
 	case f.extendsAt == nil:
 		name = Default
-	case name == noBase:
+	case name == noBase, name == "": // the latter was reported
 		return nil
 	case !slices.Contains(Profiles(), name):
 		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, or %q%s",
@@ -216,26 +216,31 @@ func (l *language) rule(r *reader, t ruleText) *rule {
 // for. A rule over findings that asks only for the image's user would never refuse an image without findings.
 func (r *reader) condition(t ruleText, e *expression) {
 	if name := e.result.String(); name != "bool" {
-		r.reject(t.when, "a condition is true or false, but this is a value of type %s", name)
+		r.flaws(t.when, []flaw{{what: "a condition is true or false, but this is a value of type " + name}})
+		return
 	}
-	r.variables(t, t.when, e.speaksOf)
+	if r.variables(t, t.when, e.speaksOf) {
+		return
+	}
 	own := ownVariable(t.over)
 	for _, name := range []string{varFinding, varPackage, varImage, varSubject} {
 		if e.speaksOf[name] && !e.speaksOf[own] && !(t.over == overFindings && e.speaksOf[varPackage]) {
-			r.reject(t.when, `this rule is evaluated for %s but asks nothing of "%s"; to judge %ss add "for: %ss"`,
-				t.over, own, name, name)
+			r.flaws(t.when, []flaw{{what: fmt.Sprintf(
+				`this rule is evaluated for %s but asks nothing of "%s"; to judge %ss add "for: %ss"`, t.over, own, name, name)}})
 			return
 		}
 	}
 }
 
-// variables rejects the variables that do not exist for what the rule is evaluated for.
-func (r *reader) variables(t ruleText, at *yaml.Node, speaksOf map[string]bool) {
+// variables rejects the variables that do not exist for what the rule is evaluated for, and reports whether there are.
+func (r *reader) variables(t ruleText, at *yaml.Node, speaksOf map[string]bool) bool {
 	for _, name := range missingVariables(t.over) {
 		if speaksOf[name] {
-			r.reject(at, `there is no "%s" in a rule for %s`, name, t.over)
+			r.flaws(at, []flaw{{what: fmt.Sprintf(`there is no "%s" in a rule for %s`, name, t.over)}})
+			return true
 		}
 	}
+	return false
 }
 
 func ownVariable(over string) string { return strings.TrimSuffix(over, "s") }
