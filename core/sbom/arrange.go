@@ -20,7 +20,9 @@ type part struct {
 	// removed counts the packages that are not in the final file system.
 	removed int
 	// status is how far the examination of the packages got; empty if there was none.
-	status   core.Completeness
+	status core.Completeness
+	// why are the first reasons for a status that is not complete.
+	why      []string
 	children []*part
 }
 
@@ -62,7 +64,10 @@ func arrange(e core.Evidence) []*part {
 	return roots
 }
 
-// note records the worst status of the examinations that are about a part.
+// maxReasons is how many reasons a document repeats. The evidence document has them all.
+const maxReasons = 8
+
+// note records the worst status of the examinations that are about a part, and why.
 func note(parts map[core.Digest]*part, order []*part, x core.Examination) {
 	for _, p := range order {
 		if x.Subject != "" && parts[x.Subject] != p {
@@ -71,6 +76,9 @@ func note(parts map[core.Digest]*part, order []*part, x core.Examination) {
 		if p.status == "" || p.status == core.Complete {
 			p.status = x.Status
 		}
+		p.why = append(p.why, x.Why...)
+		slices.Sort(p.why)
+		p.why = slices.Compact(p.why)
 	}
 }
 

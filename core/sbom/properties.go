@@ -44,6 +44,7 @@ const (
 	propBaseID    = "cleanbill:base:digest"
 	propRemoved   = "cleanbill:packages:removed"
 	propExamined  = "cleanbill:examination:packages"
+	propWhy       = "cleanbill:examination:packages:why"
 )
 
 // property is one of them with its value.
@@ -53,6 +54,7 @@ type property struct{ name, value string }
 const (
 	maxText      = 4096
 	maxCreatedBy = 512
+	maxReason    = 512
 )
 
 // clean makes foreign text fit for a document: valid UTF-8 on one line, without control characters, bounded.
@@ -134,6 +136,9 @@ func subjectProperties(p *part) []property {
 	}
 	if p.status != "" {
 		props = append(props, property{propExamined, string(p.status)})
+	}
+	for _, why := range p.why[:min(len(p.why), maxReasons)] {
+		props = append(props, property{propWhy, redact.Limited(why, maxReason)})
 	}
 	if s.Kind != core.KindIndex {
 		props = append(props, property{propRemoved, strconv.Itoa(p.removed)})

@@ -98,6 +98,8 @@ type reading struct {
 	undated []undated
 	// incomplete is true if the document says of itself that it is.
 	incomplete bool
+	// reasons are those that our own documents give for it.
+	reasons []string
 	// gaps counts what is no package although it should be, by reason, with an example of each.
 	gaps     map[gap]int
 	examples map[gap]string
@@ -279,6 +281,7 @@ func (r *reading) examination(name string, why []string, remedy string) core.Exa
 	x := core.Examination{Name: name, Subject: r.digest, Tool: r.analyzer, Status: core.Complete}
 	if len(why) > 0 {
 		slices.Sort(why)
+		why = slices.Compact(why)
 		x.Status, x.Why, x.Remedy = core.Partial, why, remedy
 	}
 	return x
@@ -291,6 +294,7 @@ func (r *reading) packageGaps() []string {
 	}
 	if r.incomplete {
 		why = append(why, "it says of itself that it is incomplete")
+		why = append(why, r.reasons...)
 	}
 	for g, n := range r.gaps {
 		why = append(why, g.sentence(n, r.examples[g]))

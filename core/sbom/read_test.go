@@ -205,6 +205,8 @@ func TestIncompleteEvidenceStaysIncomplete(t *testing.T) {
 		}
 		if x := examination(t, read, core.ExaminePackages); !slices.Contains(x.Why, "it says of itself that it is incomplete") {
 			t.Errorf("%s: the way through the document made the examination %s: %q", format, x.Status, x.Why)
+		} else if !slices.Contains(x.Why, "its own examination: a lockfile is malformed") {
+			t.Errorf("%s: the reason was lost: %q", format, x.Why)
 		}
 	}
 }

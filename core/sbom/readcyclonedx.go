@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/strictjson"
 )
 
@@ -161,6 +162,8 @@ func (r *reading) noteSubject(props []property) {
 		switch {
 		case p.name == propExamined && p.value != string(core.Complete):
 			r.incomplete = true
+		case p.name == propWhy && len(r.reasons) < maxReasons:
+			r.reasons = append(r.reasons, "its own examination: "+redact.Limited(p.value, maxReason))
 		case ok && member == "diffId":
 			diffs[index] = p.value
 		case ok && member == "createdBy" && diffs[index] != "":
