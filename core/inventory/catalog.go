@@ -101,17 +101,17 @@ func catalog() []entry {
 
 		// JavaScript.
 		{name: packagejson.Name, make: packagejson.New, wants: named("package.json"), examine: examinePackageJSON},
-		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }, examine: examineResolved},
+		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }, examine: examineSplit(npmLock())},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
 		{name: yarnlock.Name, make: yarnlock.New, wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock},
-		{name: bunlock.Name, make: bunlock.New, wants: namedOutside("node_modules", "bun.lock")},
+		{name: bunlock.Name, make: bunlock.New, wants: namedOutside("node_modules", "bun.lock"), examine: examineSplit(bunLock())},
 		{name: electronasar.Name, make: electronasar.New, wants: isAsar, unbounded: true},
 
 		// Python.
 		{name: wheelegg.Name, make: wheelegg.New, wants: suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"), unbounded: true, examine: examineWheel},
 		{name: condameta.Name, make: condameta.New, wants: isCondaMeta, examine: examineConda},
 		{name: requirements.Name, make: requirements.New, wants: isRequirements, related: func(p string) bool { return hasSuffix(p, ".txt", ".in") }, examine: examineRequirements},
-		{name: pipfilelock.Name, make: pipfilelock.New, wants: named("Pipfile.lock")},
+		{name: pipfilelock.Name, make: pipfilelock.New, wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock())},
 		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock")},
 		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock")},
 		{name: pylock.Name, make: pylock.New, wants: isPylock},
@@ -130,7 +130,7 @@ func catalog() []entry {
 		{name: csproj.Name, make: csproj.New, wants: suffixed(".csproj", ".vbproj", ".fsproj"), examine: examineDeclared},
 		{name: nugetcpm.Name, make: nugetcpm.New, wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared},
 		{name: paketlock.Name, make: paketlock.New, wants: named("paket.lock")},
-		{name: composerlock.Name, make: composerlock.New, wants: named("composer.lock")},
+		{name: composerlock.Name, make: composerlock.New, wants: named("composer.lock"), examine: examineSplit(composerLock())},
 
 		// Other languages.
 		{name: conanlock.Name, make: conanlock.New, wants: named("conan.lock")},

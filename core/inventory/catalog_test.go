@@ -163,10 +163,9 @@ func innerOf(a core.Analyzer) *analyzer {
 	return nil
 }
 
-// samplePaths are paths that extractors are about, and near misses.
-func samplePaths(t *testing.T) []string {
-	t.Helper()
-	paths := []string{
+// listedPaths are paths that extractors are about, and near misses.
+func listedPaths() []string {
+	return []string{
 		"var/lib/dpkg/status", "var/lib/dpkg/status.d/base", "var/lib/dpkg/status.d/base.md5sums", "lib/dpkg/status",
 		"usr/lib/opkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed", "var/lib/apk/db/installed", "x/lib/apk/db/installed",
 		"var/lib/rpm/Packages", "var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "usr/share/rpm/Packages", "var/lib/rpm/Name",
@@ -175,7 +174,7 @@ func samplePaths(t *testing.T) []string {
 		"var/lib/flatpak/app/org.x/x86_64/stable/hash/export/share/metainfo/org.x.metainfo.xml", "opt/x/.spack/spec.json", ".spack/spec.json",
 		"ProgramData/chocolatey/lib/vscode/vscode.nuspec", "app/go.mod", "go.mod", "app/xgo.mod", "vendor/modules.txt", "a/vendor/modules.txt", "modules.txt",
 		"app.jar", "APP.JAR", "a.war", "a.ear", "a.jmod", "a.par", "a.sar", "a.jpi", "a.hpi", "a.lpkg", "a.nar", "a.zip", "gradle.lockfile",
-		"buildscript-gradle.lockfile", "gradle/verification-metadata.xml", "verification-metadata.xml", "xgradle/verification-metadata.xml",
+		"pom.xml", "buildscript-gradle.lockfile", "gradle/verification-metadata.xml", "verification-metadata.xml", "xgradle/verification-metadata.xml",
 		"libs.versions.toml", "gradle/x.versions.toml", "x.versions.toml", "package.json", "a/node_modules/b/package.json", "xpackage.json",
 		"package-lock.json", "npm-shrinkwrap.json", "a/node_modules/b/package-lock.json", "node_modules/b/yarn.lock", "yarn.lock",
 		"pnpm-lock.yaml", "bun.lock", "resources/app.asar", "opt/App/resources/app.asar", "app.asar",
@@ -186,8 +185,16 @@ func samplePaths(t *testing.T) []string {
 		"Directory.Packages.props", "Directory.Build.props", "paket.lock", "composer.lock", "conan.lock", "package_config.json", ".dart_tool/package_config.json",
 		"pubspec.lock", "mix.lock", "cabal.project.freeze", "stack.yaml.lock", "Manifest.toml", "usr/lib/luarocks/rocks-5.3/x/1.0-1/x-1.0-1.rockspec",
 		"x.rockspec", "root/.nimble/pkgs/x-1.0/x.nimble", "x.nimble", "root/.opam/default/.opam-switch/install", "root/.cpan/build/X/META.json",
-		"root/.cpanm/work/X/META.yml", "META.yml", "renv.lock", "Package.resolved", "Podfile.lock", "usr/bin/bash", "",
+		"root/.cpanm/work/X/META.yml", "META.yml", "renv.lock", "Package.resolved", "Podfile.lock", "usr/bin/bash", "etc/os-release",
+		"opt/homebrew/Cellar/jq/1.7/INSTALL_RECEIPT.json", "nix/store/1ddf3x30m0z6kknmrmapsc7liz8npi1w-perl-5.38.2/bin/perl",
+		"opt/conda/envs/x/conda-meta/a-1.json",
 	}
+}
+
+// samplePaths adds those of real files.
+func samplePaths(t *testing.T) []string {
+	t.Helper()
+	paths := listedPaths()
 	if dir := filepath.Join("..", "..", "..", "shared", "corpus"); exists(dir) {
 		for _, sub := range []string{"lockfiles", "os-db"} {
 			root := filepath.Join(dir, sub)
@@ -200,7 +207,7 @@ func samplePaths(t *testing.T) []string {
 			})
 		}
 	}
-	return slices.DeleteFunc(paths, func(p string) bool { return p == "" })
+	return paths
 }
 
 func exists(p string) bool {

@@ -98,11 +98,7 @@ func checkBDB(content io.ReaderAt, size int64, order binary.ByteOrder) (packages
 	}
 	c.budget = int64(c.last) + 1
 	for n := range c.last + 1 {
-		page, err := c.page(n)
-		if err != nil {
-			return packages, err
-		}
-		found, err := c.hashPage(page)
+		found, err := c.hashPage(n)
 		if err != nil {
 			return packages, fmt.Errorf("page %d: %w", n, err)
 		}
@@ -111,19 +107,27 @@ func checkBDB(content io.ReaderAt, size int64, order binary.ByteOrder) (packages
 	return packages, nil
 }
 
-func (c *bdbCheck) page(n uint32) ([]byte, error) {
-	page := make([]byte, c.pageSize)
-	_, err := c.content.ReadAt(page, int64(n)*c.pageSize)
+// read fills part with the beginning of a page.
+func (c *bdbCheck) read(n uint32, part []byte) error {
+	_, err := c.content.ReadAt(part, int64(n)*c.pageSize)
 	if errors.Is(err, io.EOF) {
 		err = nil // the last page; sizes were checked
 	}
-	return page, err
+	return err
 }
 
 // hashPage follows the values of a page that are stored elsewhere, which all packages are.
-func (c *bdbCheck) hashPage(page []byte) (values int, err error) {
-	if t := page[bdbTypeAt]; t != bdbUnsortedHash && t != bdbSortedHash {
+func (c *bdbCheck) hashPage(n uint32) (values int, err error) {
+	var head [bdbPageHeader]byte
+	if err := c.read(n, head[:]); err != nil {
+		return 0, err
+	}
+	if t := head[bdbTypeAt]; t != bdbUnsortedHash && t != bdbSortedHash {
 		return 0, nil
+	}
+	page := make([]byte, c.pageSize)
+	if err := c.read(n, page); err != nil {
+		return 0, err
 	}
 	entries := int(c.order.Uint16(page[bdbEntriesAt:]))
 	if entries%2 != 0 || bdbPageHeader+2*entries > len(page) {
@@ -152,27 +156,26 @@ func (c *bdbCheck) hashPage(page []byte) (values int, err error) {
 func (c *bdbCheck) chain(n uint32) error {
 	var first []byte
 	var length int64
+	var page [bdbPageHeader + 8]byte // of the content no more is needed than how it begins
 	for n != 0 {
 		if c.budget--; c.budget < 0 || n > c.last {
 			return errors.New("a value goes in circles or out of the file")
 		}
-		page, err := c.page(n)
-		if err != nil {
+		if err := c.read(n, page[:]); err != nil {
 			return err
 		}
-		free := int64(c.order.Uint16(page[bdbFreeAt:]))
+		content := c.pageSize - bdbPageHeader
 		next := c.order.Uint32(page[bdbNextAt:])
-		if page[bdbTypeAt] != bdbOverflow || free > c.pageSize-bdbPageHeader && next == 0 {
+		if next == 0 {
+			content = int64(c.order.Uint16(page[bdbFreeAt:]))
+		}
+		if page[bdbTypeAt] != bdbOverflow || content > c.pageSize-bdbPageHeader {
 			return fmt.Errorf("page %d of a value is none", n)
 		}
-		content := page[bdbPageHeader:]
-		if next == 0 {
-			content = content[:free]
-		}
 		if first == nil {
-			first = content
+			first = append(first, page[bdbPageHeader:][:min(content, 8)]...)
 		}
-		length += int64(len(content))
+		length += content
 		n = next
 	}
 	return checkHeader(first, length)

@@ -1,0 +1,261 @@
+package inventory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tidwall/jsonc"
+)
+
+// The extractors of JSON lockfiles look for the line of each package by reading the document from its beginning, which
+// takes minutes for the lockfile of a large project and forever for a forged one. So they are given one entry at a
+// time, and the line is counted on the way.
+
+// splitting says where a lockfile has its entries.
+type splitting struct {
+	// containers are the names of the objects or lists of entries at the top. If there are several, all are read.
+	containers []string
+	// nested is the name under which an entry holds entries of its own.
+	nested string
+	// instead takes the place of the containers if it is there. Its entries are not nested.
+	instead string
+	// prepare makes plain JSON of the content, without moving lines.
+	prepare func([]byte) []byte
+}
+
+// https://docs.npmjs.com/cli/v11/configuring-npm/package-lock-json
+func npmLock() splitting {
+	return splitting{containers: []string{"dependencies"}, nested: "dependencies", instead: "packages"}
+}
+
+// https://bun.com/docs/pm/lockfile
+func bunLock() splitting { return splitting{containers: []string{"packages"}, prepare: jsonc.ToJSON} }
+
+func pipfileLock() splitting { return splitting{containers: []string{"default", "develop"}} }
+
+func composerLock() splitting { return splitting{containers: []string{"packages", "packages-dev"}} }
+
+// examineSplit gives the extractor the entries of a lockfile one by one.
+func examineSplit(how splitting) func(context.Context, *analysis) error {
+	return func(ctx context.Context, s *analysis) error {
+		content, err := io.ReadAll(s.content())
+		if err != nil {
+			return err
+		}
+		content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+		if how.prepare != nil {
+			content = how.prepare(content)
+		}
+		document, err := readDocument(content)
+		if err != nil {
+			return fmt.Errorf("it is no JSON object: %w", err)
+		}
+		containers, nested := how.containers, how.nested
+		if how.instead != "" && document.has(how.instead) {
+			containers, nested = []string{how.instead}, ""
+		}
+		for _, c := range containers {
+			if err := s.examineContainer(ctx, document, c, nested); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (s *analysis) examineContainer(ctx context.Context, d document, name, nested string) error {
+	for _, f := range d.fields {
+		if f.key != name || f.isNull() {
+			continue
+		}
+		if err := s.examineEntries(ctx, d, name, f.value, f.line, nested, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxNesting is how deep entries may hold entries: far more than npm has ever nested.
+const maxNesting = 200
+
+// examineEntries reads the members of one container that begins at the line.
+func (s *analysis) examineEntries(ctx context.Context, d document, name string, container []byte, line int, nested string, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("its entries are nested more than %d deep", maxNesting)
+	}
+	entries, err := readMembers(container)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		inner := field{}
+		if nested != "" {
+			inner = e.detach(nested)
+		}
+		if err := s.examineEntry(ctx, d, name, e, line+e.line-1); err != nil {
+			return err
+		}
+		if len(inner.value) == 0 || inner.isNull() {
+			continue
+		}
+		if err := s.examineEntries(ctx, d, name, inner.value, line+e.line-1+inner.line-1, nested, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *analysis) examineEntry(ctx context.Context, d document, container string, e field, line int) error {
+	content := d.only(container, e)
+	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
+	if err != nil && ctx.Err() == nil {
+		s.problem("the entry in line %d cannot be read: %s", line, printable(err.Error()))
+	}
+	for _, p := range packages {
+		if p.Version == "" && (p.SourceCode == nil || p.SourceCode.Commit == "") {
+			continue // a directory of the project
+		}
+		p.Location.Descriptor = nil
+		before := len(s.found.Packages)
+		s.keep(p)
+		for i := before; i < len(s.found.Packages); i++ {
+			s.found.Packages[i].Locations[0].Line = line
+		}
+	}
+	return ctx.Err()
+}
+
+// document is a JSON object whose members keep their order and lines.
+type document struct{ fields []field }
+
+// field is a member of an object, or of a list if it has no key.
+type field struct {
+	key   string
+	value []byte
+	// line is where its value begins, counted from 1 within the text that was read.
+	line   int
+	listed bool
+}
+
+func (f field) isNull() bool { return string(bytes.TrimSpace(f.value)) == "null" }
+
+func readDocument(content []byte) (document, error) {
+	if trimmed := bytes.TrimSpace(content); len(trimmed) == 0 || trimmed[0] != '{' {
+		return document{}, errors.New("it does not begin with a brace")
+	}
+	fields, err := readMembers(content)
+	return document{fields}, err
+}
+
+func (d document) has(key string) bool {
+	for _, f := range d.fields {
+		if f.key == key && !f.isNull() {
+			return true
+		}
+	}
+	return false
+}
+
+// only is the document with nothing in its containers but one entry, and its short fields, such as versions.
+func (d document) only(container string, e field) []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for _, f := range d.fields {
+		if len(f.value) <= 64 && f.value[0] != '{' && f.value[0] != '[' && f.key != container {
+			writeField(&b, f.key, f.value)
+			b.WriteByte(',')
+		}
+	}
+	writeKey(&b, container)
+	if e.listed {
+		b.WriteByte('[')
+		b.Write(e.value)
+		b.WriteString("]}")
+	} else {
+		b.WriteByte('{')
+		writeField(&b, e.key, e.value)
+		b.WriteString("}}")
+	}
+	return b.Bytes()
+}
+
+func writeField(b *bytes.Buffer, key string, value []byte) {
+	writeKey(b, key)
+	b.Write(value)
+}
+
+func writeKey(b *bytes.Buffer, key string) {
+	k, _ := json.Marshal(key) // a string can always be written
+	b.Write(k)
+	b.WriteByte(':')
+}
+
+// detach removes a member of the entry and returns it.
+func (f *field) detach(key string) field {
+	members, err := readMembers(f.value)
+	if err != nil || f.listed {
+		return field{} // the extractor says what is wrong
+	}
+	var rest bytes.Buffer
+	var found field
+	rest.WriteByte('{')
+	for _, m := range members {
+		if m.key == key {
+			found = m
+			continue
+		}
+		if rest.Len() > 1 {
+			rest.WriteByte(',')
+		}
+		writeField(&rest, m.key, m.value)
+	}
+	rest.WriteByte('}')
+	if found.value != nil {
+		f.value = rest.Bytes()
+	}
+	return found
+}
+
+// readMembers reads the members of an object or list, without their content.
+func readMembers(content []byte) ([]field, error) {
+	d := json.NewDecoder(bytes.NewReader(content))
+	open, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	delimiter, ok := open.(json.Delim)
+	if !ok {
+		return nil, fmt.Errorf("it is a single value and no container")
+	}
+	listed := delimiter == '['
+	var members []field
+	line, counted := 1, int64(0)
+	for d.More() {
+		f := field{listed: listed}
+		if !listed {
+			key, err := d.Token()
+			if err != nil {
+				return members, err
+			}
+			f.key, _ = key.(string)
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return members, err
+		}
+		begins := d.InputOffset() - int64(len(raw))
+		line += bytes.Count(content[counted:begins], []byte{'\n'})
+		counted = begins
+		f.value, f.line = raw, line
+		members = append(members, f)
+	}
+	_, err = d.Token()
+	return members, err
+}
