@@ -500,7 +500,10 @@ func packageTables(packages map[string]map[string][]Affected) []table {
 func (b *builder) factTables(vectors map[string][]Vector, cves map[string]bool) []table {
 	cvss, kev, epss := table{kind: cvssTable}, table{kind: kevTable}, table{kind: epssTable}
 	for cve, l := range vectors {
-		slices.SortFunc(l, func(a, b Vector) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Score, b.Score)) })
+		slices.SortFunc(l, func(a, b Vector) int {
+			return cmp.Or(cmp.Compare(a.Type, b.Type),
+				cmp.Compare(a.Score, b.Score))
+		})
 		if l = slices.Compact(l); len(l) > 0 {
 			cvss.add(cve, encodeVectors(l))
 		}
@@ -577,7 +580,7 @@ func (b *builder) shards(ctx context.Context, tables []table, w *writer) ([]desc
 		b.index.Tables = append(b.index.Tables, listed)
 	}
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression),
-		zstd.WithEncoderConcurrency(b.Parallel), zstd.WithEncoderCRC(false))
+		zstd.WithEncoderConcurrency(b.Parallel), zstd.WithEncoderCRC(false), zstd.WithWindowSize(encoderWindow))
 	if err != nil {
 		return nil, err
 	}

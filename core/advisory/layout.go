@@ -63,7 +63,8 @@ type imageIndex struct {
 // describe returns the descriptor of a blob.
 func describe(mediaType string, blob []byte) descriptor {
 	sum := sha256.Sum256(blob)
-	return descriptor{MediaType: mediaType, Digest: core.Digest("sha256:" + hex.EncodeToString(sum[:])), Size: int64(len(blob))}
+	return descriptor{MediaType: mediaType, Digest: core.Digest("sha256:" + hex.EncodeToString(sum[:])),
+		Size: int64(len(blob))}
 }
 
 // blobs is where a set's blobs come from. What it returns is not verified.
@@ -132,7 +133,8 @@ func (l layout) head() (descriptor, error) {
 		}
 	}
 	if len(sets) != 1 {
-		return descriptor{}, fmt.Errorf("%s names %d sets of advisories (artifact type %s), want 1", indexFile, len(sets), ArtifactType)
+		return descriptor{}, fmt.Errorf("%s names %d sets of advisories (artifact type %s), want 1", indexFile, len(sets),
+			ArtifactType)
 	}
 	return sets[0], nil
 }

@@ -27,16 +27,16 @@ const (
 //
 // https://ossf.github.io/osv-schema/
 type osvRecord struct {
-	ID        string     `json:"id"`
-	Modified  *time.Time `json:"modified"`
-	Published text       `json:"published"`
-	Withdrawn *string    `json:"withdrawn"`
-	Aliases   []string   `json:"aliases"`
-	Upstream  []string   `json:"upstream"`
-	Related   []string   `json:"related"`
-	Summary   string     `json:"summary"`
-	Details   string     `json:"details"`
-	Severity  []Vector   `json:"severity"`
+	ID        string   `json:"id"`
+	Modified  text     `json:"modified"`
+	Published text     `json:"published"`
+	Withdrawn *string  `json:"withdrawn"`
+	Aliases   []string `json:"aliases"`
+	Upstream  []string `json:"upstream"`
+	Related   []string `json:"related"`
+	Summary   string   `json:"summary"`
+	Details   string   `json:"details"`
+	Severity  []Vector `json:"severity"`
 	Affected  []struct {
 		Package struct {
 			Ecosystem string `json:"ecosystem"`
@@ -94,18 +94,14 @@ func parse(raw []byte) (parsed, error) {
 	if in.Withdrawn != nil {
 		return parsed{}, errWithdrawn
 	}
-	if in.Modified == nil {
+	if in.Modified == "" {
 		return parsed{}, errors.New("it has no date of modification")
 	}
 	out := parsed{record: Record{
 		ID: in.ID, Aliases: cleanIDs(in.Aliases, in.ID), Upstream: cleanIDs(in.Upstream, in.ID),
-		Severity: cleanVectors(in.Severity), Modified: in.Modified.UTC(),
+		Severity: cleanVectors(in.Severity), Modified: date(in.Modified), Published: date(in.Published),
 		Summary: summary(in.Summary, in.Details), Rating: rating(&in),
 	}}
-	// The date of publication decides nothing. Some databases write the year 1 for "not published by us".
-	if at, err := time.Parse(time.RFC3339, string(in.Published)); err == nil && at.Year() > 1 {
-		out.record.Published = at.UTC()
-	}
 	if len(out.record.CVEs()) == 0 {
 		out.record.Related = onlyCVEs(cleanIDs(in.Related, in.ID))
 	}
@@ -120,6 +116,17 @@ func parse(raw []byte) (parsed, error) {
 		}
 	}
 	return out, nil
+}
+
+// date reads a time. A slip in a date does not make an advisory untrue: what is none is the zero time, and so is the
+// year
+// 1, which some databases write for "not known".
+func date(s text) time.Time {
+	at, err := time.Parse(time.RFC3339, string(s))
+	if err != nil || at.Year() <= 1 {
+		return time.Time{}
+	}
+	return at.UTC()
 }
 
 // affected reads one affected package. It has no Name if the record speaks of commits only.

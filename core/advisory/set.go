@@ -126,7 +126,8 @@ func (s *Set) Covers(ecosystem string) bool {
 		if Family(e.Name) != Family(canonical) {
 			continue
 		}
-		if !IsDistribution(canonical) || canonical == e.Name && len(e.Releases) == 0 || slices.Contains(e.Releases, canonical) {
+		if !IsDistribution(canonical) || canonical == e.Name && len(e.Releases) == 0 || slices.Contains(e.Releases,
+			canonical) {
 			return true
 		}
 	}

@@ -23,6 +23,8 @@ const (
 	blockTarget = 48 << 10
 	// maxBlock bounds one raw block: the largest value besides blockTarget, with room for growth.
 	maxBlock = 32 << 20
+	// encoderWindow is how far back a block refers, in bytes: more than all but a few blocks have.
+	encoderWindow = 256 << 10
 	// maxShard bounds one stored shard.
 	maxShard = 64 << 20
 
@@ -48,7 +50,10 @@ func hashOf(key string) uint64 {
 
 // sortEntries orders entries as shards hold them.
 func sortEntries(entries []entry) {
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key, b.key)) })
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.key,
+			b.key))
+	})
 }
 
 // encodeShard writes sorted entries as one shard. See the package comment for its form.
@@ -65,7 +70,8 @@ func encodeShard(kind tableKind, entries []entry, z *zstd.Encoder) ([]byte, erro
 			prints = binary.LittleEndian.AppendUint16(prints, uint16(en.hash))
 		}
 		if len(e.b) > maxBlock {
-			return nil, fmt.Errorf("the entry of %q has %d bytes, more than a block may have (%d)", rest[0].key, len(e.b), maxBlock)
+			return nil, fmt.Errorf("the entry of %q has %d bytes, more than a block may have (%d)", rest[0].key, len(e.b),
+				maxBlock)
 		}
 		frame := z.EncodeAll(e.b, nil)
 		blocks = binary.LittleEndian.AppendUint64(blocks, rest[0].hash)
@@ -130,7 +136,8 @@ func decodeShard(kind tableKind, data []byte) (*shard, error) {
 	if int64(len(rest)) < int64(count)*blockEntry+2*keys {
 		return nil, fmt.Errorf("%w: truncated header", errShard)
 	}
-	table, prints, frames := rest[:count*blockEntry], rest[count*blockEntry:][:2*keys], rest[int64(count)*blockEntry+2*keys:]
+	table, rest := rest[:count*blockEntry], rest[count*blockEntry:]
+	prints, frames := rest[:2*keys], rest[2*keys:]
 	s := &shard{prints: prints, blocks: make([]block, count)}
 	var from int64
 	for i := range s.blocks {
@@ -139,7 +146,8 @@ func decodeShard(kind tableKind, data []byte) (*shard, error) {
 		b.first, b.from = binary.LittleEndian.Uint64(at), int(from)
 		n, stored, raw := int64(binary.LittleEndian.Uint32(at[8:])), int64(binary.LittleEndian.Uint32(at[12:])),
 			int64(binary.LittleEndian.Uint32(at[16:]))
-		if i > 0 && b.first <= s.blocks[i-1].first || n == 0 || from+n > keys || stored > int64(len(frames)) || raw > maxBlock {
+		if i > 0 && b.first <= s.blocks[i-1].first || n == 0 || from+n > keys || stored > int64(len(frames)) ||
+			raw > maxBlock {
 			return nil, fmt.Errorf("%w: block %d contradicts the header", errShard, i)
 		}
 		b.keys, b.rawSize, b.frame = int(n), int(raw), frames[:stored]

@@ -117,7 +117,8 @@ func osRelease(product string) string {
 	return product
 }
 
-// readEOL reads a table with the columns distro, release, eol and extended_eol, and returns by os-release ID and version
+// readEOL reads a table with the columns distro, release, eol and extended_eol, and returns by os-release ID and
+// version
 // the last day of free and of paid support. Debian's long-term support is free and in the same archive, so it counts.
 func readEOL(name string) (map[string][2]string, error) {
 	f, err := open(name)

@@ -19,7 +19,8 @@ var starterFiles embed.FS
 // exploited and the best known of each ecosystem. It can find, but not clear.
 func Starter() (*Set, error) {
 	fail := func(err error) (*Set, error) {
-		return nil, &core.Failure{Doing: "open the embedded advisories", Err: err, Hint: "the program is damaged: install it again"}
+		return nil, &core.Failure{Doing: "open the embedded advisories", Err: err,
+			Hint: "the program is damaged: install it again"}
 	}
 	files, err := fs.Sub(starterFiles, "starter/set")
 	if err != nil {

@@ -20,7 +20,8 @@ const (
 )
 
 var tableNames = map[tableKind]string{
-	packagesTable: "packages", recordsTable: "records", cvssTable: "cvss", kevTable: "kev", epssTable: "epss", eolTable: "eol",
+	packagesTable: "packages", recordsTable: "records", cvssTable: "cvss",
+	kevTable: "kev", epssTable: "epss", eolTable: "eol",
 }
 
 // part is one shard's share of a table: the keys whose hash begins with prefix.

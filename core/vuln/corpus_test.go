@@ -143,7 +143,8 @@ func dpkgPackages(database, ecosystem string) []core.Package {
 const subject = core.Digest("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 
 func evidenceOf(packages ...core.Package) *core.Evidence {
-	return &core.Evidence{Subjects: []core.Subject{{Name: "test", Kind: core.KindImage, Digest: subject}}, Packages: packages}
+	return &core.Evidence{Subjects: []core.Subject{{Name: "test", Kind: core.KindImage, Digest: subject}},
+		Packages: packages}
 }
 
 // TestRealImagesHaveTheFlawsThatAreKnownOfThem counts (source package, flaw) pairs that have a fix, which is what the

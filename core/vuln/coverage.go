@@ -129,7 +129,8 @@ const (
 
 // examinations says for every subject how far its packages could be looked up. What the starter set lacks by its nature
 // is an examination of its own, so that accepting that does not accept the rest.
-func examinations(source core.AdvisorySource, subjects []core.Subject, by map[core.Digest]*coverage) []core.Examination {
+func examinations(source core.AdvisorySource, subjects []core.Subject,
+	by map[core.Digest]*coverage) []core.Examination {
 	var order []core.Digest
 	for _, s := range subjects {
 		order = append(order, s.Digest)
@@ -158,8 +159,9 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 	if source.Starter {
 		x := blank
 		x.Status, x.Code, x.Remedy = core.Partial, core.CodeStarterAdvisories, wholeSet
-		x.Why = append([]string{fmt.Sprintf("only the %s (%d records) was used, which knows the most exploited flaws and not the rest",
-			source.Name, source.Records)}, missing...)
+		only := fmt.Sprintf("only the %s (%d records) was used, which knows the most exploited flaws and not the rest",
+			source.Name, source.Records)
+		x.Why = append([]string{only}, missing...)
 		out = append(out, x)
 	} else {
 		gaps = append(gaps, missing...)

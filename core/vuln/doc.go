@@ -8,7 +8,8 @@
 // a third, as an alias; transitively. A distributor's record is joined with the flaw that it is upstream of, if that is
 // one. If it is about several flaws, as DSA, USN and RHSA are, it must not glue them together: it counts for each of
 // its CVEs, and each finding lists it among its aliases. A record that only relates to CVEs, and names no other id
-// (AlmaLinux), is about them in the same way. The finding goes by its CVE, the oldest if there are several, else its GHSA
+// (AlmaLinux), is about them in the same way. The finding goes by its CVE, the oldest if there are several, else its
+// GHSA
 // id, else the id of the database.
 //
 // # The fingerprint

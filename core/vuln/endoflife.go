@@ -10,7 +10,8 @@ import (
 
 // endsOfLife returns a finding for each image whose distribution is beyond its support, and by image the last day of
 // support, where it is known.
-func endsOfLife(ctx context.Context, set Advisories, images []core.ImageFacts, now time.Time) ([]core.Finding, []string, error) {
+func endsOfLife(ctx context.Context, set Advisories, images []core.ImageFacts, now time.Time) ([]core.Finding,
+	[]string, error) {
 	var findings []core.Finding
 	ends := make([]string, len(images))
 	for i, image := range images {

@@ -45,7 +45,8 @@ func (m *matcher) finding(ctx context.Context, f flaw, p *core.Package, ecosyste
 	slices.Sort(out.SeenBy)
 	out.SeenBy = slices.Compact(out.SeenBy)
 	out.References = references(&f)
-	out.Fingerprint = core.FingerprintOf(out.Kind, advisory.Family(ecosystem), advisory.NormalName(ecosystem, p.Name), f.rule)
+	out.Fingerprint = core.FingerprintOf(out.Kind, advisory.Family(ecosystem), advisory.NormalName(ecosystem, p.Name),
+		f.rule)
 	return out, nil
 }
 
@@ -110,7 +111,8 @@ var databases = []struct{ prefix, name string }{
 	{"ALBA-", "AlmaLinux"}, {"ALEA-", "AlmaLinux"}, {"ALPINE-", "Alpine"}, {"ALSA-", "AlmaLinux"}, {"AZL-", "Azure Linux"},
 	{"BELL-", "BellSoft"}, {"BIT-", "Bitnami"}, {"CGA-", "Chainguard"}, {"CVE-", "CVE"}, {"DEBIAN-", "Debian"},
 	{"DLA-", "Debian"}, {"DRUPAL-", "Drupal"}, {"DSA-", "Debian"}, {"DTSA-", "Debian"}, {"GHSA-", "GitHub"},
-	{"GO-", "Go vulnerability database"}, {"HSEC-", "Haskell"}, {"MAL-", "OpenSSF malicious packages"}, {"MGASA-", "Mageia"},
+	{"GO-", "Go vulnerability database"}, {"HSEC-", "Haskell"}, {"MAL-", "OpenSSF malicious packages"}, {"MGASA-",
+		"Mageia"},
 	{"MINI-", "MinimOS"}, {"OESA-", "openEuler"}, {"OSV-", "OSS-Fuzz"}, {"PHSA-", "Photon OS"}, {"PYSEC-", "PyPI"},
 	{"RHSA-", "Red Hat"}, {"RHBA-", "Red Hat"}, {"RHEA-", "Red Hat"}, {"RLSA-", "Rocky Linux"}, {"RSEC-", "CRAN"},
 	{"RUSTSEC-", "RustSec"}, {"RXSA-", "Rocky Linux"}, {"SUSE-", "SUSE"}, {"UBUNTU-", "Ubuntu"}, {"USN-", "Ubuntu"},

@@ -198,7 +198,8 @@ type lookup struct {
 	match         core.Match
 }
 
-// lookups returns the names to try. Debian, Ubuntu and Alpine publish advisories about source packages only, and a binary
+// lookups returns the names to try. Debian, Ubuntu and Alpine publish advisories about source packages only, and a
+// binary
 // package may have the name of another source. The rpm distributions and Wolfi publish about both.
 func lookups(p *core.Package, ecosystem string) []lookup {
 	binary := lookup{name: p.Name, version: p.Version, match: core.MatchExact}

@@ -20,6 +20,9 @@ type Order struct {
 	// name is the ecosystem under which semantic knows the order.
 	name string
 	form *regexp.Regexp
+	// strict, if set, is the whole form of a version. What only begins as one is compared by what is understood of it, but
+	// not with another such.
+	strict *regexp.Regexp
 	// clean rewrites what the ecosystem also accepts.
 	clean func(string) string
 }
@@ -28,6 +31,7 @@ type Order struct {
 type Version struct {
 	text   string
 	parsed semantic.Version
+	loose  bool // not quite of its ecosystem's form
 }
 
 var (
@@ -35,9 +39,10 @@ var (
 	startsWithDigit = regexp.MustCompile(`^[0-9]`)
 	// hasAlphanumeric is all that dpkg and rpm ask for.
 	hasAlphanumeric = regexp.MustCompile(`[0-9A-Za-z]`)
-	// apk is the form of apk-tools; semantic orders what does not have it by text.
+	// apk is the form of apk-tools. Real advisories have slips such as "1.34.0_r0"; semantic reads them as far as it can.
 	// https://gitlab.alpinelinux.org/alpine/apk-tools/-/blob/v2.14.4/doc/apk-package.5.scd
-	apk = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(~[0-9a-f]+)?(-r[0-9]+)?$`)
+	apk = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*[a-z]?` +
+		`(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(~[0-9a-f]+)?(-r[0-9]+)?$`)
 	// goRelease is how the go command writes the prereleases of its own versions ("go1.22rc1").
 	goRelease = regexp.MustCompile(`^([0-9]+\.[0-9]+)(\.[0-9]+)?(rc|beta|alpha)([0-9]+)`)
 )
@@ -67,11 +72,11 @@ func For(ecosystem string) (Order, bool) {
 	o := Order{name: name, clean: strings.TrimSpace}
 	switch name {
 	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi":
-		o.form = apk
+		o.form, o.strict = startsWithDigit, apk
 	case "Debian", "Ubuntu", "AlmaLinux", "Mageia", "openEuler", "openSUSE", "Red Hat", "Rocky Linux", "SUSE":
 		o.form = hasAlphanumeric
-	case "Maven", "Packagist", "PyPI":
-		o.form, o.clean = hasAlphanumeric, trimV
+	case "Maven":
+		o.form = hasAlphanumeric
 	case "Go":
 		o.form, o.clean = startsWithDigit, cleanGo
 	default:
@@ -96,7 +101,7 @@ func (o Order) Parse(text string) (Version, error) {
 	if err != nil {
 		return Version{}, fmt.Errorf("%q is not a version of %s: %w", text, o.name, err)
 	}
-	return Version{text: text, parsed: parsed}, nil
+	return Version{text: text, parsed: parsed, loose: o.strict != nil && !o.strict.MatchString(cleaned)}, nil
 }
 
 // String returns the version as it was written.
@@ -106,6 +111,9 @@ func (v Version) String() string { return v.text }
 func (v Version) Compare(w Version) (int, error) {
 	if v.parsed == nil || w.parsed == nil {
 		return 0, fmt.Errorf("compare %q with %q: not parsed", v.text, w.text)
+	}
+	if v.loose && w.loose && v.text != w.text {
+		return 0, fmt.Errorf("compare %q with %q: neither is quite a version", v.text, w.text)
 	}
 	c, err := v.parsed.Compare(w.parsed)
 	if err != nil {
@@ -127,6 +135,8 @@ func trimV(s string) string {
 //
 // https://go.dev/doc/toolchain#version
 func cleanGo(s string) string {
+	// Experiments are appended after a space ("go1.22.1 X:boringcrypto").
+	s, _, _ = strings.Cut(strings.TrimSpace(s), " ")
 	s = strings.TrimPrefix(trimV(s), "go")
 	m := goRelease.FindStringSubmatch(s)
 	if m == nil {

@@ -1,0 +1,201 @@
+package advisory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+func zstdPair(t testing.TB) (*zstd.Encoder, *zstd.Decoder) {
+	t.Helper()
+	e, err1 := zstd.NewWriter(nil)
+	d, err2 := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxBlock))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return e, d
+}
+
+func entriesOf(n, size int) []entry {
+	var l []entry
+	for i := range n {
+		key := fmt.Sprintf("key-%d", i)
+		l = append(l, entry{hashOf(key), key, []byte(strings.Repeat(key+" ", size))})
+	}
+	sortEntries(l)
+	return l
+}
+
+func TestAShardFindsItsKeysAndNoOthers(t *testing.T) {
+	z, d := zstdPair(t)
+	entries := entriesOf(3000, 8)
+	data, err := encodeShard(packagesTable, entries, z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := decodeShard(packagesTable, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.blocks) < 3 {
+		t.Errorf("%d blocks; the test wants several", len(s.blocks))
+	}
+	for _, e := range entries {
+		v, ok, err := s.find(e.key, e.hash, d)
+		if !ok || err != nil || !bytes.Equal(v, e.value) {
+			t.Fatalf("%s: %q, %v, %v", e.key, v, ok, err)
+		}
+	}
+	for i := range 3000 {
+		key := fmt.Sprintf("other-%d", i)
+		if _, ok, err := s.find(key, hashOf(key), d); ok || err != nil {
+			t.Fatalf("%s: found %v, error %v", key, ok, err)
+		}
+	}
+}
+
+func TestAnAbsentKeyNeedsNoDecompression(t *testing.T) {
+	z, d := zstdPair(t)
+	data, err := encodeShard(packagesTable, entriesOf(100, 1), z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := decodeShard(packagesTable, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		key := fmt.Sprintf("other-%d", i)
+		if _, _, err := s.find(key, hashOf(key), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range s.blocks {
+		if s.blocks[i].raw != nil {
+			t.Errorf("block %d was decompressed", i)
+		}
+	}
+}
+
+func TestATableIsSplitByLeadingBits(t *testing.T) {
+	parts := split(entriesOf(20000, 4))
+	if len(parts) < 8 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	total := 0
+	ix := tableIndex{}
+	for i, p := range parts {
+		size := 0
+		for _, e := range p.entries {
+			size += e.size()
+			if !strings.HasPrefix(fmt.Sprintf("%064b", e.hash), p.prefix) {
+				t.Fatalf("%s is in part %s", e.key, p.prefix)
+			}
+		}
+		if size > shardTarget {
+			t.Errorf("part %s has %d bytes", p.prefix, size)
+		}
+		total += len(p.entries)
+		ix.Shards = append(ix.Shards, shardIndex{Prefix: p.prefix, Layer: i})
+	}
+	if total != 20000 {
+		t.Errorf("%d entries in all parts", total)
+	}
+	if err := ix.check(len(parts)); err != nil {
+		t.Error(err)
+	}
+	for i, p := range parts {
+		if got, ok := ix.shardOf(p.entries[0].hash); !ok || got != i {
+			t.Errorf("part %d is looked for in %d", i, got)
+		}
+	}
+	if got := split(nil); len(got) != 0 {
+		t.Errorf("an empty table has parts: %v", got)
+	}
+}
+
+func TestAMalformedShardIsRefused(t *testing.T) {
+	z, d := zstdPair(t)
+	good, err := encodeShard(recordsTable, entriesOf(2000, 20), z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decodeShard(packagesTable, good); !errors.Is(err, errShard) {
+		t.Errorf("a shard of another kind: %v", err)
+	}
+	for n := range min(len(good), 2000) {
+		if _, err := decodeShard(recordsTable, good[:n]); !errors.Is(err, errShard) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+	}
+	if _, err := decodeShard(recordsTable, append(bytes.Clone(good), 0)); !errors.Is(err, errShard) {
+		t.Errorf("a byte too many: %v", err)
+	}
+	s, err := decodeShard(recordsTable, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.blocks[0].frame = s.blocks[0].frame[:len(s.blocks[0].frame)/2]
+	if err := s.all(d, func(string, []byte) error { return nil }); !errors.Is(err, errShard) {
+		t.Errorf("half a block: %v", err)
+	}
+}
+
+// FuzzShard checks that no shard makes the decoder panic, allocate without bound, or find what is not there.
+func FuzzShard(f *testing.F) {
+	z, d := zstdPair(f)
+	for _, entries := range [][]entry{nil, entriesOf(1, 1), entriesOf(50, 3), entriesOf(2000, 30)} {
+		data, err := encodeShard(packagesTable, entries, z)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "key-0")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, key string) {
+		s, err := decodeShard(packagesTable, data)
+		if err != nil {
+			return
+		}
+		var total int
+		for i := range s.blocks {
+			total += s.blocks[i].rawSize
+		}
+		if total > 1<<20 {
+			return // it would only be slow
+		}
+		value, ok, err := s.find(key, hashOf(key), d)
+		if ok && err == nil {
+			// Values of any bytes decode or fail; they never panic.
+			_, _ = decodeAffected("Go", value)
+			_, _ = decodeRecord(key, value)
+			_, _ = decodeVectors(value)
+			_, _, _ = decodePair(value)
+		}
+		_ = s.all(d, func(string, []byte) error { return nil })
+	})
+}
+
+// FuzzValues checks that what decodes encodes to the same value again.
+func FuzzValues(f *testing.F) {
+	f.Add(encodeAffected([]Affected{{ID: "GO-1", Name: "a", Ranges: []Range{rangeOf(true, "introduced", "0", "fixed",
+		"1")}, Versions: []string{"1"}}}))
+	f.Add(encodeRecord(&Record{Aliases: []string{"CVE-1"}, Severity: []Vector{{"CVSS_V2", "x"}}, Summary: "s"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if l, err := decodeAffected("Go", data); err == nil {
+			again, err := decodeAffected("Go", encodeAffected(l))
+			if err != nil || fmt.Sprint(again) != fmt.Sprint(l) {
+				t.Fatalf("%v became %v (%v)", l, again, err)
+			}
+		}
+		if r, err := decodeRecord("X", data); err == nil {
+			again, err := decodeRecord("X", encodeRecord(&r))
+			if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
+				t.Fatalf("%v became %v (%v)", r, again, err)
+			}
+		}
+	})
+}
