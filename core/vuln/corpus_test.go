@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,42 @@ func TestRealImagesHaveTheFlawsThatAreKnownOfThem(t *testing.T) {
 				if x.Status != core.Complete {
 					t.Errorf("examination is %+v, want complete", x)
 				}
+			}
+		})
+	}
+}
+
+// TestRealAdvisoriesOfEachLanguageAreMatched takes one well-known flaw of each.
+func TestRealAdvisoriesOfEachLanguageAreMatched(t *testing.T) {
+	set := realSet(t, "Go", "npm", "PyPI", "Maven", "RubyGems", "crates.io")
+	for _, test := range []struct{ ecosystem, name, version, rule, alias, fix string }{
+		{"Go", "golang.org/x/net", "v0.16.0", "CVE-2023-44487", "GHSA-qppj-fm5r-hxr3", "0.17.0"},
+		{"Go", "google.golang.org/grpc", "v1.57.0", "CVE-2023-44487", "GHSA-qppj-fm5r-hxr3", "1.57.1"},
+		{"Go", "stdlib", "1.21.7", "CVE-2023-45290", "GO-2024-2599", "1.21.8"},
+		{"npm", "jquery", "3.4.1", "CVE-2020-11023", "GHSA-jpcq-cgw6-v4j6", "3.5.0"},
+		{"npm", "lodash", "4.17.4", "CVE-2018-16487", "x_NSWG-ECO-493", "4.17.11"},
+		{"PyPI", "Django", "2.2.0", "CVE-2019-14234", "PYSEC-2019-13", "2.2.4"},
+		{"Maven", "org.apache.struts:struts2-core", "2.3.31", "CVE-2017-5638", "", "2.3.32"},
+		{"Maven", "org.apache.tomcat.embed:tomcat-embed-core", "9.0.30", "CVE-2020-1938", "GHSA-c9hw-wf7x-jp9j", "9.0.31"},
+		{"RubyGems", "actionpack", "6.0.3.6", "CVE-2021-22902", "GHSA-g8ww-46x2-2p65", "6.0.3.7"},
+		{"crates.io", "nanorand", "0.5.2", "CVE-2021-45705", "RUSTSEC-2021-0114", "0.6.1"},
+	} {
+		t.Run(test.ecosystem+" "+test.name, func(t *testing.T) {
+			found := match(t, set, pkg(test.ecosystem, test.name, test.version, "")).Findings
+			i := slices.IndexFunc(found, func(f core.Finding) bool { return f.Rule == test.rule })
+			if i < 0 {
+				t.Fatalf("%s was not found: %q", test.rule, lines(found))
+			}
+			f := found[i]
+			if test.alias != "" && !slices.Contains(f.Aliases, test.alias) || f.Fix.Version != test.fix {
+				t.Errorf("aliases %q, fix %+v; want %s and %s", f.Aliases, f.Fix, test.alias, test.fix)
+			}
+			seen := map[string]bool{}
+			for _, f := range found {
+				if seen[f.Rule] {
+					t.Errorf("%s is reported twice", f.Rule)
+				}
+				seen[f.Rule] = true
 			}
 		})
 	}
