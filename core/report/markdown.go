@@ -139,7 +139,7 @@ func (m *markdown) fixTable() {
 	m.line("\n### Fix these first")
 	m.table(m.share(shareFixes), "| Severity | Package | From | To | Removes | How |", len(m.fixes), func(i int) string {
 		f := m.fixes[i]
-		return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |", severityCell(f.severity), cell(f.name), code(f.from), code(f.to),
+		return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |", urgencyCell(f.severity, f.flaws), cell(f.name), code(f.from), code(f.to),
 			flawCell(f.flaws), howCell(f))
 	})
 }
@@ -149,6 +149,13 @@ func severityCell(s core.Severity) string {
 		return "**" + s.String() + "**"
 	}
 	return s.String()
+}
+
+func urgencyCell(s core.Severity, f flaws) string {
+	if f.exploited() > 0 {
+		return "**exploited**, " + s.String()
+	}
+	return severityCell(s)
 }
 
 // shownIDs is how many ids a cell names.
@@ -209,7 +216,7 @@ func (m *markdown) otherTable() {
 		if len(o.flaws) > 0 {
 			why = flawCell(o.flaws) + "<br>" + why
 		}
-		return fmt.Sprintf("| %s | %s | %s | %s |", severityCell(o.severity), cell(o.what), why, placeCell(o.platforms, ""))
+		return fmt.Sprintf("| %s | %s | %s | %s |", urgencyCell(o.severity, o.flaws), cell(o.what), why, placeCell(o.platforms, ""))
 	})
 }
 

@@ -77,7 +77,7 @@ func refusedDocument() Document {
 		v.Upgrades = append(v.Upgrades, core.Upgrade{
 			Subject: subject, Package: "openssl", Ecosystem: "Debian:12", From: "3.0.11-1~deb12u2", To: "3.0.14-1~deb12u2",
 			Packages: []string{"pkg:deb/debian/libssl3@3.0.11"}, Fixes: fixes, Severity: core.SeverityCritical,
-			Where:   "layer 0: /bin/sh -c #(nop) ADD file:4b1be1de1a1e5aa608c688cad2824587262081866180d7368feb79d33ca05953 in /",
+			Where:   "layer 0: ADD file:4b1be1de1a1e5aa608c688cad2824587262081866180d7368feb79d33ca05953 in /",
 			Command: "apt-get update && apt-get install --only-upgrade -y libssl3 openssl",
 		})
 	}
@@ -89,7 +89,7 @@ func refusedDocument() Document {
 	e.Findings = append(e.Findings, jose, secret)
 	v.Refusals = append(v.Refusals, outcome("severe-with-fix", core.ActionFail, jose),
 		core.Outcome{Rule: "secret", Action: core.ActionFail, Subject: amd64Digest, Fingerprint: "5ec",
-			Message: "aws-access-token in app/.env (high)"})
+			Message: "aws-access-token in app/.env:3: AWS access key"})
 	v.Upgrades = append(v.Upgrades, core.Upgrade{Subject: amd64Digest, Package: "jose", Ecosystem: "npm", From: "4.11.1",
 		To: "4.15.5", Packages: []string{"pkg:npm/jose@4.11.1"}, Fixes: []string{jose.Fingerprint}, Severity: core.SeverityHigh,
 		Where: "app/node_modules/jose/package.json", Command: "npm install jose@4.15.5"})

@@ -125,9 +125,9 @@ func (t *terminal) subjects() {
 			break
 		}
 		label := t.cut(t.safe(r.label), widest)
-		line := fmt.Sprintf("%s, %s", plural(r.refused, "refusal"), plural(r.warned, "warning"))
+		line := plural(r.refused, "refusal")
 		if t.width >= usualWidth {
-			line += ", " + r.digest
+			line += fmt.Sprintf(", %s, %s", plural(r.warned, "warning"), r.digest)
 		}
 		t.out.WriteString("  " + label + strings.Repeat(" ", widest-columns(label)) + "  ")
 		t.out.WriteString(t.paint(fmt.Sprintf("%-9s", r.decision), decisionText(r.decision)) + "  ")
@@ -149,8 +149,8 @@ func (t *terminal) fixList() {
 			t.more(2, len(t.fixes)-i, "upgrade")
 			break
 		}
-		t.entry(2, tagOf(f.severity), severityStyle(f.severity),
-			fmt.Sprintf("%s %s %s %s", t.safe(f.name), t.safe(f.from), t.arrow(), t.safe(f.to)), bold)
+		tag, look := tagOf(f.severity, f.flaws)
+		t.entry(2, tag, look, fmt.Sprintf("%s %s %s %s", t.safe(f.name), t.safe(f.from), t.arrow(), t.safe(f.to)), bold)
 		t.text(atMostIndent, t.flawLine(f.flaws), plainStyle)
 		t.where(f.platforms, f.where)
 		if command := t.safe(f.command); command == f.command && command != "" { // what needs escaping is not for a shell
@@ -159,8 +159,13 @@ func (t *terminal) fixList() {
 	}
 }
 
-// tagOf is a severity in a column of its own.
-func tagOf(s core.Severity) string { return fmt.Sprintf("%-10s", strings.ToUpper(s.String())) }
+// tagOf is how urgent something is, in a column of its own. What attackers use already is urgent whatever its rating.
+func tagOf(s core.Severity, f flaws) (string, style) {
+	if f.exploited() > 0 {
+		return "EXPLOITED ", boldRed
+	}
+	return fmt.Sprintf("%-10s", strings.ToUpper(s.String())), severityStyle(s)
+}
 
 // flawLine counts flaws and names as many as a line and a half hold.
 func (t *terminal) flawLine(f flaws) string {
@@ -215,7 +220,8 @@ func (t *terminal) otherList() {
 			t.more(2, len(t.others)-i, "refusal")
 			break
 		}
-		t.entry(2, tagOf(o.severity), severityStyle(o.severity), t.safe(o.what), bold)
+		tag, look := tagOf(o.severity, o.flaws)
+		t.entry(2, tag, look, t.safe(o.what), bold)
 		if len(o.flaws) > 0 {
 			t.text(atMostIndent, t.flawLine(o.flaws), plainStyle)
 		}
