@@ -44,6 +44,7 @@ type member struct {
 type archive struct {
 	members map[string]*member
 	entries int64
+	names   int64 // bytes of all names and links
 	limits  limit.Limits
 }
 
@@ -144,7 +145,7 @@ func (a *archive) spool(ctx context.Context, r io.Reader, compression compressio
 	defer plainTar.Close()
 	out := &bounded{r: plainTar, in: in, limits: a.limits, compressed: compression != plain}
 	if err := a.each(ctx, out, func(name string, h *tar.Header, content io.Reader) error {
-		return a.spoolMember(ctx, name, h, content, filepath.Join(dir, strconv.Itoa(len(a.members))))
+		return a.spoolMember(ctx, name, h, content, filepath.Join(dir, strconv.FormatInt(a.entries, 10)))
 	}); err != nil {
 		return err
 	}
@@ -200,6 +201,9 @@ func (a *archive) each(ctx context.Context, r io.Reader, visit func(string, *tar
 		name, err := memberName(h.Name, a.limits)
 		if err != nil {
 			return err
+		}
+		if a.names += int64(len(h.Name) + len(h.Linkname)); a.names > a.limits.KeptSize {
+			return &limit.Exceeded{Limit: "kept-size", Max: a.limits.KeptSize, Unit: "bytes", What: "the names in the archive"}
 		}
 		switch h.Typeflag {
 		case tar.TypeDir, tar.TypeXGlobalHeader:

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -373,6 +374,33 @@ func TestAPlatformWhoseBlobsAreNotInTheArchiveIsAnExamination(t *testing.T) {
 	}
 }
 
+func TestTheSameEntryTwiceIsNoHarm(t *testing.T) {
+	_, _, items := saved(t)
+	twice := tarOf(t, append(append(slices.Clone(items), items...), item{name: "more", body: "x"})...)
+	for _, content := range [][]byte{twice, gzipOf(t, twice)} {
+		mustOpen(t, fileOf(t, "x.tar", content), Options{})
+	}
+}
+
+// Docker 25 and later writes both an OCI layout and its own list of images.
+func TestAnArchiveThatIsALayoutAsWellKeepsItsRealManifest(t *testing.T) {
+	img := imageFor(t, amd64)
+	dir := writeLayout(t, map[string]mutate.Appendable{"1": img})
+	var index v1.IndexManifest
+	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile(filepath.Join(dir, indexFile))), &index); err != nil {
+		t.Fatal(err)
+	}
+	index.Manifests[0].Annotations[annotationContainerd] = "docker.io/team/app:1"
+	write(t, dir, indexFile, string(marshal(t, index)))
+	write(t, dir, dockerManifestFile, `[{"Config":"blobs/sha256/x","RepoTags":["team/app:1"],"Layers":[]}]`)
+	file := fileOf(t, "x.tar", tarDir(t, dir))
+	for _, ref := range []string{file, "docker-archive:" + file, "docker-archive:" + file + ":team/app:1", "oci:" + file + ":1"} {
+		if got := mustOpen(t, ref, Options{}).Subject.Digest; string(got) != digestString(t, img) {
+			t.Errorf("%s is %s, want %s", ref, got, digestString(t, img))
+		}
+	}
+}
+
 func TestOddArchivesAreRefused(t *testing.T) {
 	_, layers, items := saved(t)
 	with := func(more ...item) []byte { return tarOf(t, append(slices.Clone(items), more...)...) }
@@ -432,7 +460,7 @@ func TestOddArchivesAreRefused(t *testing.T) {
 
 func TestArchivesAreBounded(t *testing.T) {
 	_, _, items := saved(t)
-	bomb := gzipOf(t, tarOf(t, item{name: "zeros", body: strings.Repeat("\x00", 40<<20)}))
+	bomb := gzipOf(t, tarOf(t, item{name: "zeros", body: strings.Repeat("\x00", 20<<20)}))
 	for _, tc := range []struct {
 		name    string
 		content []byte
@@ -481,7 +509,7 @@ func TestAnInterruptedSpoolLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v", err)
 	}
-	if took := time.Since(started); took > time.Second {
+	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("took %s to end", took)
 	}
 }

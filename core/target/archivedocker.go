@@ -22,9 +22,6 @@ import (
 // https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md (combined image JSON + filesystem changeset format)
 const dockerManifestFile = "manifest.json"
 
-// maxLayers is how many layers an image of such an archive may have. Docker itself stops at 127.
-const maxLayers = 4096
-
 // savedImage is one image of such an archive.
 type savedImage struct {
 	Config   string   `json:"Config"`

@@ -8,10 +8,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
@@ -47,6 +49,7 @@ type assembler struct {
 	root    root
 	options Options
 	seen    map[core.Digest]bool // manifests named so far, so that each is opened once
+	kept    atomic.Int64         // bytes of manifests and configurations in memory
 }
 
 // assemble reads the manifests and configurations below root: all that must be known before the layers are read.
@@ -220,6 +223,9 @@ func (a *assembler) openEntry(ctx context.Context, e *entry) error {
 
 // child reads and verifies a manifest that an index names.
 func (a *assembler) child(ctx context.Context, d descriptor) (*manifest, []byte, error) {
+	if err := a.keep(d.Size); err != nil {
+		return nil, nil, err
+	}
 	raw, err := a.store.manifest(ctx, d)
 	if err != nil {
 		return nil, nil, err
@@ -243,6 +249,7 @@ func (a *assembler) image(ctx context.Context, m *manifest, raw []byte, digest c
 		return Image{}, fmt.Errorf("configuration %s: %w", m.Config.Digest.Short(), err)
 	}
 	p := configured.core()
+	p.OS, p.Architecture = cmp.Or(p.OS, "unknown"), cmp.Or(p.Architecture, "unknown")
 	if announced != nil {
 		p = announced.core()
 		if !matchesPlatform(core.Platform{OS: p.OS, Architecture: p.Architecture}, configured.core()) {
@@ -262,7 +269,18 @@ func (a *assembler) image(ctx context.Context, m *manifest, raw []byte, digest c
 	return img, nil
 }
 
+// keep counts what is about to be kept in memory.
+func (a *assembler) keep(size int64) error {
+	if a.kept.Add(size) > a.options.Limits.KeptSize {
+		return &limit.Exceeded{Limit: "kept-size", Max: a.options.Limits.KeptSize, Unit: "bytes", What: "the sum of its manifests and configurations"}
+	}
+	return nil
+}
+
 func (a *assembler) config(ctx context.Context, d descriptor) ([]byte, error) {
+	if err := a.keep(d.Size); err != nil {
+		return nil, err
+	}
 	r, err := a.store.blob(ctx, d)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,9 @@ const (
 	emptyConfig       = "application/vnd.oci.empty.v1+json"
 )
 
+// maxLayers is how many layers an image may have. Engines stop at about 127.
+const maxLayers = 4096
+
 // Annotations that name an entry of an index.
 const (
 	annotationRefName       = "org.opencontainers.image.ref.name"
@@ -159,6 +162,9 @@ func (m *manifest) checkImage(limits limit.Limits) error {
 	}
 	if err := m.Config.check(limits.MetadataSize); err != nil {
 		return fmt.Errorf("its configuration: %w", err)
+	}
+	if len(m.Layers) > maxLayers {
+		return fmt.Errorf("its manifest has more than %d layers", maxLayers)
 	}
 	for i, d := range m.Layers {
 		if !isLayerType(d.MediaType) {

@@ -112,6 +112,20 @@ func (b *watchedBody) Close() error {
 	return err
 }
 
+// shortGreeting ends the answer to GET /v2/ early, because go-containerregistry reads it to its end, wherever that is.
+type shortGreeting struct{ inner http.RoundTripper }
+
+func (s shortGreeting) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := s.inner.RoundTrip(req)
+	if err == nil && req.URL.Path == "/v2/" {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxStatusBody), resp.Body}
+	}
+	return resp, err
+}
+
 // errPlainHTTP is the error for a request that would go unencrypted over a network.
 var errPlainHTTP = errors.New("plain HTTP is only spoken with registries on this machine")
 

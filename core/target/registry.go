@@ -80,6 +80,7 @@ func dialRegistry(ctx context.Context, repo name.Repository, o Options) (*regist
 		base = defaultTransport(o.Getenv)
 	}
 	var rt http.RoundTripper = watched{base, o.network.header, o.network.idle}
+	rt = shortGreeting{rt}
 	rt = encrypted{rt, isLoopback(repo.RegistryStr())}
 	rt = retrying{rt, o.network, o.Log}
 	rt = transport.NewUserAgent(rt, o.UserAgent)

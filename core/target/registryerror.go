@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -193,7 +194,13 @@ func isTLS(err error) bool {
 }
 
 // cleaned is err without the addresses around it, fit to be shown, and still recognisable by errors.Is.
-func cleaned(err error) error { return &cleanError{printable(leaf(err).Error(), 300), err} }
+func cleaned(err error) error {
+	text := secretParts.ReplaceAllString(leaf(err).Error(), "$1…")
+	return &cleanError{printable(text, 300), err}
+}
+
+// secretParts are the parts of addresses that may hold tokens and passwords: queries, and what stands before an @.
+var secretParts = regexp.MustCompile(`(\?|://)(?:[^\s"'/@]+@|[^\s"'/]*=[^\s"']*)`)
 
 type cleanError struct {
 	text string

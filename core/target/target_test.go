@@ -34,7 +34,7 @@ import (
 func impatient() Options {
 	return Options{network: network{
 		delay: time.Millisecond, maxDelay: 4 * time.Millisecond, budget: 3 * time.Second,
-		header: 500 * time.Millisecond, idle: 300 * time.Millisecond, daemon: 2 * time.Second,
+		header: time.Second, idle: time.Second, daemon: 2 * time.Second,
 	}}
 }
 
