@@ -159,10 +159,14 @@ func version(ctx context.Context, t tool) string {
 	if err != nil {
 		return "?"
 	}
-	for _, word := range strings.Fields(string(out)) {
+	words := strings.Fields(string(out))
+	for _, word := range words {
 		if v := strings.TrimPrefix(word, "v"); v != "" && v[0] >= '0' && v[0] <= '9' {
 			return v
 		}
+	}
+	if len(words) > 1 { // NAME devel
+		return words[1]
 	}
 	return "?"
 }
