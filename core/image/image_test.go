@@ -24,16 +24,20 @@ var (
 
 func TestParseReadsTheFactsOfTheConfiguration(t *testing.T) {
 	config := `{"os":"linux","architecture":"arm64","variant":"v8","created":"2026-01-02T03:04:05Z",
-	 "config":{"User":"app","ExposedPorts":{"8443/tcp":{},"8080/tcp":{}},"Env":["PATH=/bin","TOKEN=hunter2","EMPTY","PATH=/usr/bin"],
+	 "config":{"User":"app","ExposedPorts":{"8443/tcp":{},"8080/tcp":{}},
+	  "Env":["PATH=/bin","TOKEN=hunter2","EMPTY","PATH=/usr/bin"],
 	  "Entrypoint":["/app"],"Cmd":["serve"],"WorkingDir":"/srv","Volumes":{"/data":{}},"StopSignal":"SIGINT",
 	  "Healthcheck":{"Test":["CMD","true"]},"Labels":{"a":"b","org.opencontainers.image.base.name":"label.example/base"}},
 	 "rootfs":{"type":"layers","diff_ids":["` + string(digestA) + `","` + string(digestB) + `"]},
-	 "history":[{"created_by":"base","created":"2026-01-01T00:00:00Z"},{"created_by":"ENV x","empty_layer":true},{"created_by":"COPY app"}]}`
+	 "history":[{"created_by":"base","created":"2026-01-01T00:00:00Z"},{"created_by":"ENV x","empty_layer":true},
+	  {"created_by":"COPY app"}]}`
 	img, err := Parse(target.Image{
 		Subject: subject, Config: []byte(config),
-		Annotations: map[string]string{annotationBaseName: "docker.io/library/debian:12", annotationBaseDigest: string(digestB)},
+		Annotations: map[string]string{annotationBaseName: "docker.io/library/debian:12",
+			annotationBaseDigest: string(digestB)},
 		Layers: []target.Layer{
-			{Digest: digestB, Size: 1, MediaType: layertest.MediaTypeGzip}, {Digest: digestA, Size: 2, MediaType: layertest.MediaTypeZstd},
+			{Digest: digestB, Size: 1, MediaType: layertest.MediaTypeGzip}, {Digest: digestA, Size: 2,
+				MediaType: layertest.MediaTypeZstd},
 		},
 	}, limit.Limits{})
 	if err != nil {
@@ -91,7 +95,8 @@ func TestParseToleratesMissingHistory(t *testing.T) {
 }
 
 func TestParseAcceptsAnImageWithoutLayers(t *testing.T) {
-	img, err := Parse(target.Image{Subject: subject, Config: []byte(`{"os":"linux","rootfs":{"type":"layers"}}`)}, limit.Limits{})
+	img, err := Parse(target.Image{Subject: subject, Config: []byte(`{"os":"linux","rootfs":{"type":"layers"}}`)},
+		limit.Limits{})
 	if err != nil || len(img.Layers) != 0 {
 		t.Errorf("Parse = %v, %v", img, err)
 	}
@@ -108,18 +113,22 @@ func TestParseRefusesWhatIsNoImage(t *testing.T) {
 		{"empty", ``, one, "not valid JSON"},
 		{"wrong type", `{"rootfs":[]}`, one, "not valid JSON"},
 		{"a Helm chart", `{"name":"chart","version":"1.0.0"}`, one, "not a container image"},
-		{"too few diff-ids", `{"rootfs":{"diff_ids":["` + string(digestA) + `"]}}`, append(one, one...), "1 diff-ids but the manifest has 2 layers"},
-		{"too many diff-ids", `{"rootfs":{"diff_ids":["` + string(digestA) + `"]}}`, nil, "1 diff-ids but the manifest has 0 layers"},
+		{"too few diff-ids", `{"rootfs":{"diff_ids":["` + string(digestA) + `"]}}`, append(one, one...),
+			"1 diff-ids but the manifest has 2 layers"},
+		{"too many diff-ids", `{"rootfs":{"diff_ids":["` + string(digestA) + `"]}}`, nil,
+			"1 diff-ids but the manifest has 0 layers"},
 		{"a diff-id that is none", `{"rootfs":{"diff_ids":["sha256:1"]}}`, one, ""},
 		{"a diff-id of another algorithm", `{"rootfs":{"diff_ids":["md5:` + strings.Repeat("0", 32) + `"]}}`, one, ""},
 		{"larger than the limit", `{"author":"` + strings.Repeat("x", 100) + `"}`, nil, "--limit metadata-size="},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := Parse(target.Image{Subject: subject, Config: []byte(tc.config), Layers: tc.layers}, limit.Limits{MetadataSize: 110})
+			_, err := Parse(target.Image{Subject: subject, Config: []byte(tc.config), Layers: tc.layers},
+				limit.Limits{MetadataSize: 110})
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if got := err.Error(); !strings.Contains(got, tc.want) || !strings.Contains(got, "registry.example/app:1 (linux/arm64)") {
+			if got := err.Error(); !strings.Contains(got, tc.want) || !strings.Contains(got,
+				"registry.example/app:1 (linux/arm64)") {
 				t.Errorf("error %q does not name the image and %q", got, tc.want)
 			}
 		})

@@ -273,7 +273,8 @@ func (t *tarReader) file(h *tar.Header, p string, seq uint32, content io.Reader)
 	}
 	// The holes of sparse files are no bytes of the stream, but whoever reads the file has to read them.
 	if t.logical += h.Size; t.logical > limits.LayerSize {
-		return &limit.Exceeded{Limit: "layer-size", Max: limits.LayerSize, Unit: "bytes", What: "the sum of all files of the layer"}
+		return &limit.Exceeded{Limit: "layer-size", Max: limits.LayerSize, Unit: "bytes",
+			What: "the sum of all files of the layer"}
 	}
 	if t.logical > ratioFrom && t.logical/limits.Ratio > t.stream.layer.Size {
 		return &limit.Exceeded{

@@ -37,7 +37,8 @@ func readLayer(t testing.TB, b layertest.Blob, l limit.Limits) ([]string, *Conte
 }
 
 func TestReadUnderstandsEveryWayThatLayersAreStored(t *testing.T) {
-	plain := layertest.Tar(t, layertest.Dir("d"), layertest.File("d/a", "one"), layertest.File("b", strings.Repeat("x", 1000)))
+	plain := layertest.Tar(t, layertest.Dir("d"), layertest.File("d/a", "one"), layertest.File("b", strings.Repeat("x",
+		1000)))
 	half := len(plain) / 2
 	members := append(layertest.Gzip(t, plain[:half]), layertest.Gzip(t, plain[half:])...)
 	frames := append(layertest.Zstd(t, plain[:half]), layertest.Zstd(t, plain[half:])...)
@@ -57,7 +58,8 @@ func TestReadUnderstandsEveryWayThatLayersAreStored(t *testing.T) {
 		{"zstd after a skippable frame", skippable, plain, layertest.MediaTypeZstd},
 		{"gzip that says it is a tar", layertest.Gzip(t, plain), plain, layertest.MediaTypeTar},
 		{"tar that says it is gzip", plain, plain, "application/vnd.docker.image.rootfs.diff.tar.gzip"},
-		{"zstd that says it is gzip", layertest.Zstd(t, plain), plain, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
+		{"zstd that says it is gzip", layertest.Zstd(t, plain), plain,
+			"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
 		{"tar without its end", layertest.Gzip(t, unended), unended, layertest.MediaTypeGzip},
 		{"bytes after the end of the tar", layertest.Gzip(t, trailing), trailing, layertest.MediaTypeGzip},
 	} {
@@ -77,7 +79,8 @@ func TestReadUnderstandsEveryWayThatLayersAreStored(t *testing.T) {
 	for name, empty := range map[string][]byte{"no bytes": nil, "the end alone": make([]byte, 1024)} {
 		for how, stored := range map[string][]byte{"tar": empty, "gzip": layertest.Gzip(t, empty)} {
 			t.Run(name+" as "+how, func(t *testing.T) {
-				if files, _, err := readLayer(t, layertest.NewBlob(stored, empty, layertest.MediaTypeTar), limit.Limits{}); err != nil || files != nil {
+				if files, _, err := readLayer(t, layertest.NewBlob(stored, empty, layertest.MediaTypeTar),
+					limit.Limits{}); err != nil || files != nil {
 					t.Errorf("files %q, error %v", files, err)
 				}
 			})
@@ -89,7 +92,8 @@ func TestReadChecksSHA512(t *testing.T) {
 	plain := layertest.Tar(t, layertest.File("a", "one"))
 	b := layertest.NewBlob(plain, plain, layertest.MediaTypeTar)
 	b.DiffID = core.Digest("sha512:" + strings.Repeat("0", 128))
-	if _, _, err := readLayer(t, b, limit.Limits{}); err == nil || !strings.Contains(err.Error(), "sha512:"+strings.Repeat("0", 128)) {
+	if _, _, err := readLayer(t, b, limit.Limits{}); err == nil || !strings.Contains(err.Error(),
+		"sha512:"+strings.Repeat("0", 128)) {
 		t.Errorf("error = %v, want a mismatch", err)
 	}
 }
@@ -125,8 +129,10 @@ func TestReadRefusesWhatCannotBeTrusted(t *testing.T) {
 		{name: "corrupt gzip with the right digest", blob: blob(flipped, nil), want: "inflate the layer"},
 		{name: "truncated gzip with the right digest", blob: blob(gz[:len(gz)-20], nil), want: "inflate the layer"},
 		{name: "garbage behind gzip", blob: blob(append(slices.Clone(gz), "garbage"...), nil), want: "inflate the layer"},
-		{name: "another diff-id", blob: blob(gz, func(b *layertest.Blob) { b.DiffID = layertest.DigestOf(nil) }), want: "the digest of the uncompressed layer is"},
-		{name: "no tar", blob: layertest.NewBlob(layertest.Gzip(t, bytes.Repeat([]byte("no tar "), 1000)), bytes.Repeat([]byte("no tar "), 1000), ""),
+		{name: "another diff-id", blob: blob(gz, func(b *layertest.Blob) { b.DiffID = layertest.DigestOf(nil) }),
+			want: "the digest of the uncompressed layer is"},
+		{name: "no tar", blob: layertest.NewBlob(layertest.Gzip(t, bytes.Repeat([]byte("no tar "), 1000)),
+			bytes.Repeat([]byte("no tar "), 1000), ""),
 			want: "tar archive after 0 entries"},
 		{name: "truncated tar", blob: layertest.NewBlob(plain[:5000], plain[:5000], ""), want: "unexpected EOF"},
 		{name: "xz", blob: layertest.NewBlob([]byte("\xfd7zXZ\x00........"), nil, ""), want: "compressed with xz"},
@@ -139,19 +145,25 @@ func TestReadRefusesWhatCannotBeTrusted(t *testing.T) {
 				return io.NopCloser(io.MultiReader(bytes.NewReader(gz[:200]), failing{errors.New("connection reset by peer")})), nil
 			}
 		}), want: "after 200 of"},
-		{name: "path out of the root", blob: tarLayer(layertest.File("a/../../etc/passwd", "x")), want: `entry "a/../../etc/passwd": the path leads out of the root`},
-		{name: "hard link out of the root", blob: tarLayer(layertest.HardLink("a", "../../etc/passwd")), want: "leads out of the root"},
-		{name: "hard link to a directory", blob: tarLayer(layertest.Dir("d"), layertest.HardLink("a", "d")), want: "hard link to the directory"},
+		{name: "path out of the root", blob: tarLayer(layertest.File("a/../../etc/passwd", "x")),
+			want: `entry "a/../../etc/passwd": the path leads out of the root`},
+		{name: "hard link out of the root", blob: tarLayer(layertest.HardLink("a", "../../etc/passwd")),
+			want: "leads out of the root"},
+		{name: "hard link to a directory", blob: tarLayer(layertest.Dir("d"), layertest.HardLink("a", "d")),
+			want: "hard link to the directory"},
 		{name: "root that is a file", blob: tarLayer(layertest.File(".", "x")), want: "root directory has an entry"},
 		{name: "whiteout of nothing", blob: tarLayer(layertest.File("a/.wh.", "")), want: "names no file"},
 		{name: "whiteout of the parent", blob: tarLayer(layertest.File("a/.wh...", "")), want: "names no file"},
-		{name: "parents that are links in a circle", blob: tarLayer(layertest.Symlink("a", "b"), layertest.Symlink("b", "/a"), layertest.File("a/c", "x")),
+		{name: "parents that are links in a circle", blob: tarLayer(layertest.Symlink("a", "b"), layertest.Symlink("b",
+			"/a"), layertest.File("a/c", "x")),
 			want: `entry "a/c": too many levels of symbolic links`},
-		{name: "unknown kind of entry", blob: tarLayer(layertest.Entry{Header: tar.Header{Name: "v", Typeflag: 'V'}}), want: "type 'V'"},
+		{name: "unknown kind of entry", blob: tarLayer(layertest.Entry{Header: tar.Header{Name: "v", Typeflag: 'V'}}),
+			want: "type 'V'"},
 
 		{name: "entries", blob: blob(gz, nil), limits: limit.Limits{Entries: 1}, limit: "entries"},
 		{name: "path", blob: tarLayer(layertest.File(long, "")), limits: limit.Limits{PathLength: 100}, limit: "path-length"},
-		{name: "link target", blob: tarLayer(layertest.Symlink("l", long)), limits: limit.Limits{PathLength: 100}, limit: "path-length"},
+		{name: "link target", blob: tarLayer(layertest.Symlink("l", long)), limits: limit.Limits{PathLength: 100},
+			limit: "path-length"},
 		{name: "file", blob: blob(gz, nil), limits: limit.Limits{FileSize: 499_999}, limit: "file-size"},
 		{name: "layer", blob: blob(gz, nil), limits: limit.Limits{LayerSize: 499_999}, limit: "layer-size"},
 		{name: "total", blob: blob(gz, nil), limits: limit.Limits{TotalSize: 499_999}, limit: "total-size"},
@@ -212,7 +224,8 @@ func sparseBomb(t *testing.T) layertest.Blob {
 }
 
 func TestReadShowsRegularFilesOnly(t *testing.T) {
-	entry := layertest.Entry{Header: tar.Header{Name: "type-bits", Typeflag: tar.TypeReg, Mode: 0o40000 | 0o4755, Size: 1}, Body: "x"}
+	entry := layertest.Entry{Header: tar.Header{Name: "type-bits", Typeflag: tar.TypeReg, Mode: 0o40000 | 0o4755,
+		Size: 1}, Body: "x"}
 	b := layertest.Layer(t, layertest.Device("dev/null"), layertest.Fifo("run/pipe"), layertest.Symlink("l", "dev/null"),
 		layertest.Executable("/bin/tool", "#!"), layertest.File("./na\xff\xfe", "not UTF-8"), entry,
 		layertest.File(strings.Repeat("d/", 200)+"deep", "long name"), layertest.File(".wh..wh.plnk", "aufs"))
@@ -289,7 +302,11 @@ func TestReadAMillionEntries(t *testing.T) {
 		t.Errorf("with the default limits the error is %v, want that of the entries", err)
 	}
 	n := 0
-	c, err := layerOf(b).Read(t.Context(), NewReading(limit.Limits{Entries: entries}), nil, func(File, io.Reader) error { n++; return nil })
+	c, err := layerOf(b).Read(t.Context(), NewReading(limit.Limits{Entries: entries}), nil, func(File,
+		io.Reader) error {
+		n++
+		return nil
+	})
 	if err != nil || n != entries {
 		t.Fatalf("%d files, error %v", n, err)
 	}
@@ -302,7 +319,8 @@ func TestReadAMillionEntries(t *testing.T) {
 func writeEmptyFiles(w io.Writer, entries int) error {
 	var block bytes.Buffer
 	tw := tar.NewWriter(&block)
-	if err := tw.WriteHeader(&tar.Header{Name: "d000/f000000", Typeflag: tar.TypeReg, Mode: 0o644, Format: tar.FormatUSTAR}); err != nil {
+	if err := tw.WriteHeader(&tar.Header{Name: "d000/f000000", Typeflag: tar.TypeReg, Mode: 0o644,
+		Format: tar.FormatUSTAR}); err != nil {
 		return err
 	}
 	buffered := bufio.NewWriterSize(w, chunkSize)
@@ -392,7 +410,8 @@ func TestReadRealRootFileSystems(t *testing.T) {
 // regular file was shown.
 func FuzzLayer(f *testing.F) {
 	plain := layertest.Tar(f, layertest.Dir("d"), layertest.File("d/a", "one"), layertest.Symlink("l", "d"),
-		layertest.File("l/b", "x"), layertest.HardLink("h", "l/a"), layertest.File("d/.wh.x", ""), layertest.File("d/.wh..wh..opq", ""))
+		layertest.File("l/b", "x"), layertest.HardLink("h", "l/a"), layertest.File("d/.wh.x",
+			""), layertest.File("d/.wh..wh..opq", ""))
 	f.Add(plain)
 	f.Add(layertest.Gzip(f, plain))
 	f.Add(layertest.Zstd(f, plain))
@@ -422,7 +441,8 @@ func FuzzLayer(f *testing.F) {
 		}
 		for _, file := range files {
 			p, _, _ := strings.Cut(file, ": ")
-			if strings.HasPrefix(p, "/") || p == ".." || strings.HasPrefix(p, "../") || !fs.ValidPath(strings.ToValidUTF8(p, "?")) {
+			if strings.HasPrefix(p, "/") || p == ".." || strings.HasPrefix(p, "../") || !fs.ValidPath(strings.ToValidUTF8(p,
+				"?")) {
 				t.Errorf("path %q", p)
 			}
 		}

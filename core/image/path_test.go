@@ -51,7 +51,8 @@ func FuzzCleanPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if path.IsAbs(got) || got != path.Clean(got) || got == ".." || strings.HasPrefix(got, "../") || strings.Contains(got, "\x00") {
+		if path.IsAbs(got) || got != path.Clean(got) || got == ".." || strings.HasPrefix(got, "../") ||
+			strings.Contains(got, "\x00") {
 			t.Errorf("CleanPath(%q) = %q", in, got)
 		}
 		if again, err := CleanPath(got); again != got || err != nil {

@@ -104,7 +104,8 @@ func readIndexes(t testing.TB, layers [][]layertest.Entry) []*Index {
 	var indexes []*Index
 	for _, entries := range layers {
 		plain := layertest.Tar(t, entries...)
-		c, err := layerOf(layertest.NewBlob(plain, plain, layertest.MediaTypeTar)).Read(t.Context(), reading, nil, func(File, io.Reader) error { return nil })
+		c, err := layerOf(layertest.NewBlob(plain, plain, layertest.MediaTypeTar)).Read(t.Context(), reading, nil,
+			func(File, io.Reader) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,13 +196,15 @@ func TestResolveFollowsLinksWithinTheRoot(t *testing.T) {
 		{
 			layertest.Dir("usr/lib"), layertest.Symlink("lib", "usr/lib"), layertest.Symlink("abs", "/usr"),
 			layertest.Symlink("up", "../../../usr"), layertest.Symlink("loop", "loop2"), layertest.Symlink("loop2", "/loop"),
-			layertest.Symlink("usr/back", "../lib"), layertest.Symlink("self", "."), layertest.Symlink("dangling", "nowhere/at/all"),
+			layertest.Symlink("usr/back", "../lib"), layertest.Symlink("self", "."), layertest.Symlink("dangling",
+				"nowhere/at/all"),
 		},
 		{layertest.File("abs/lib/x", ""), layertest.File(".wh.lib", "")},
 	}))
 	for in, want := range map[string]string{
-		"lib/x": "usr/lib/x", "abs/lib": "usr/lib", "up/lib/y": "usr/lib/y", "usr/back/z": "usr/lib/z", "self/self/usr": "usr",
-		"dangling": "nowhere/at/all", "usr/lib": "usr/lib", "no/links": "no/links", ".": ".",
+		"lib/x": "usr/lib/x", "abs/lib": "usr/lib", "up/lib/y": "usr/lib/y", "usr/back/z": "usr/lib/z",
+		"self/self/usr": "usr",
+		"dangling":      "nowhere/at/all", "usr/lib": "usr/lib", "no/links": "no/links", ".": ".",
 	} {
 		if got, err := view.Resolve(in, 0); got != want || err != nil {
 			t.Errorf("Resolve(%q) = %q, %v, want %q", in, got, err, want)

@@ -242,7 +242,8 @@ func (r *run) analyze(ctx context.Context, i int, f core.File) (found core.Found
 		var o outcome
 		defer func() {
 			if p := recover(); p != nil {
-				r.log.Debug("analyzer panicked", "analyzer", r.analyzers[i].info.Name, "path", f.Path, "stack", string(debug.Stack()))
+				r.log.Debug("analyzer panicked", "analyzer", r.analyzers[i].info.Name, "path", f.Path, "stack",
+					string(debug.Stack()))
 				o = outcome{err: fmt.Errorf("the analyzer panicked: %v", p)}
 			}
 			done <- o

@@ -70,7 +70,8 @@ func TestImagesReadsSharedLayersOnce(t *testing.T) {
 }
 
 func TestImagesFillsFactsSubjectsAndLayers(t *testing.T) {
-	img := parse(t, "app", layertest.Layer(t, layertest.File("etc/os-release", "distro old"), layertest.File("n\xff.pkgs", "a 1\nfinding f")),
+	img := parse(t, "app", layertest.Layer(t, layertest.File("etc/os-release", "distro old"),
+		layertest.File("n\xff.pkgs", "a 1\nfinding f")),
 		layertest.Layer(t, layertest.File("etc/os-release", "distro new")))
 	e := walkImages(t, Options{Analyzers: []core.Analyzer{
 		lines{"lines", suffix(".pkgs")}, lines{"os", suffix("os-release")},
@@ -88,7 +89,8 @@ func TestImagesFillsFactsSubjectsAndLayers(t *testing.T) {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 	f := e.Findings[0]
-	if f.Subject != img.Subject.Digest || f.Origin == nil || f.Locations[0].Path != `n\xff.pkgs` || f.Locations[0].Layer != img.Layers[0].DiffID {
+	if f.Subject != img.Subject.Digest || f.Origin == nil || f.Locations[0].Path != `n\xff.pkgs` ||
+		f.Locations[0].Layer != img.Layers[0].DiffID {
 		t.Errorf("finding = %+v", f)
 	}
 }
@@ -103,12 +105,14 @@ func TestImagesGoesOnWithTheOtherImagesWhenALayerIsCorrupt(t *testing.T) {
 	if x.Status != core.Failed || len(x.Why) != 1 {
 		t.Fatalf("examination of the broken image: %+v", x)
 	}
-	for _, want := range []string{"registry.example/broken:1 (linux/amd64)", "layer 2 of 2", bad.Digest.Short(), "the digest of the blob is"} {
+	for _, want := range []string{"registry.example/broken:1 (linux/amd64)", "layer 2 of 2", bad.Digest.Short(),
+		"the digest of the blob is"} {
 		if !strings.Contains(x.Why[0], want) {
 			t.Errorf("why %q does not say %q", x.Why[0], want)
 		}
 	}
-	if x := examined(t, e, core.ExaminePackages, broken.Subject.Digest, tool); x.Status != core.Partial || len(x.Why) != 1 {
+	if x := examined(t, e, core.ExaminePackages, broken.Subject.Digest, tool); x.Status != core.Partial ||
+		len(x.Why) != 1 {
 		t.Errorf("packages of the broken image: %+v", x)
 	}
 	for _, name := range []string{core.ExamineLayers, core.ExaminePackages} {
@@ -122,9 +126,11 @@ func TestImagesGoesOnWithTheOtherImagesWhenALayerIsCorrupt(t *testing.T) {
 }
 
 func TestImagesFailsAllImagesWhenTheSumExceedsALimit(t *testing.T) {
-	small, big := layertest.Layer(t, layertest.File("a.pkgs", "a 1")), layertest.Layer(t, layertest.File("b", strings.Repeat("x", 100_000)))
+	small, big := layertest.Layer(t, layertest.File("a.pkgs", "a 1")), layertest.Layer(t, layertest.File("b",
+		strings.Repeat("x", 100_000)))
 	one, two := parse(t, "one", small), parse(t, "two", small, big)
-	e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix(".pkgs")}}, Limits: limit.Limits{TotalSize: 50_000}}, one, two)
+	e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix(".pkgs")}},
+		Limits: limit.Limits{TotalSize: 50_000}}, one, two)
 	for _, img := range []*image.Image{one, two} {
 		x := examined(t, e, core.ExamineLayers, img.Subject.Digest, tool)
 		if x.Status != core.Failed || !strings.Contains(x.Why[0], "--limit total-size=") {
@@ -222,7 +228,8 @@ func TestFilesAreWholeWhateverTheirSize(t *testing.T) {
 	dir := t.TempDir()
 	var seen atomic.Int32
 	s := sniffing{lines{"sniff", suffix("")}, &seen}
-	e := walkImages(t, Options{Analyzers: []core.Analyzer{s, relating{s.lines, func(p string) bool { return false }, nil}}, TempDir: dir}, img)
+	e := walkImages(t, Options{Analyzers: []core.Analyzer{s, relating{s.lines, func(p string) bool { return false },
+		nil}}, TempDir: dir}, img)
 	var got []string
 	for _, line := range summary(e) {
 		if strings.HasPrefix(line, "f") {
@@ -270,9 +277,11 @@ func TestRelatedFilesAreThoseOfTheLayer(t *testing.T) {
 	file, link := layertest.File, layertest.Symlink
 	big := strings.Repeat("b", keptSmall+1)
 	img := parse(t, "app",
-		layertest.Layer(t, file("db/main", "0"), file("db/info/a", "0a"), file("db/info/b", "0b"), file("other/a", "no"), file("db/big", big)),
+		layertest.Layer(t, file("db/main", "0"), file("db/info/a", "0a"), file("db/info/b", "0b"), file("other/a", "no"),
+			file("db/big", big)),
 		layertest.Layer(t, file("db/info/.wh.a", ""), file("db/info/c", "1c")),
-		layertest.Layer(t, file("db/main", "2"), file("db/info/b", "2b"), link("db/info/d", "../../elsewhere/d"), file("elsewhere/d", "2d"),
+		layertest.Layer(t, file("db/main", "2"), file("db/info/b", "2b"), link("db/info/d", "../../elsewhere/d"),
+			file("elsewhere/d", "2d"),
 			layertest.HardLink("db/info/e", "elsewhere/d"), link("db/link", "info")),
 	)
 	look := func(f core.File) []string {
@@ -303,12 +312,14 @@ func TestRelatedFilesAreThoseOfTheLayer(t *testing.T) {
 		}
 		return all
 	}
-	a := relating{lines{"db", func(p string, _ fs.FileInfo) bool { return p == "db/main" }}, func(p string) bool { return strings.HasPrefix(p, "db/") }, look}
+	a := relating{lines{"db", func(p string, _ fs.FileInfo) bool { return p == "db/main" }},
+		func(p string) bool { return strings.HasPrefix(p, "db/") }, look}
 	dir := t.TempDir()
 	e := walkImages(t, Options{Analyzers: []core.Analyzer{a}, TempDir: dir}, img, img)
 	want := []string{
 		"a=0a <nil>@1 db/main since 0 removed in 2", "b=0b <nil>@1 db/main since 0 removed in 2",
-		"b=2b <nil>@1 db/main since 2", "c=1c <nil>@1 db/main since 2", "d=2d <nil>@1 db/main since 2", "e=2d <nil>@1 db/main since 2",
+		"b=2b <nil>@1 db/main since 2", "c=1c <nil>@1 db/main since 2",
+		"d=2d <nil>@1 db/main since 2", "e=2d <nil>@1 db/main since 2",
 	}
 	got := slices.Compact(summary(e)) // the image was given twice
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -324,7 +335,8 @@ type withoutLinks struct{ fs.FS }
 func (w withoutLinks) Open(name string) (fs.File, error) {
 	f, err := w.FS.Open(name)
 	if d, ok := f.(*openDir); ok {
-		d.entries = slices.DeleteFunc(slices.Clone(d.entries), func(e fs.DirEntry) bool { return e.Type()&fs.ModeSymlink != 0 || e.Name() == "big" })
+		d.entries = slices.DeleteFunc(slices.Clone(d.entries),
+			func(e fs.DirEntry) bool { return e.Type()&fs.ModeSymlink != 0 || e.Name() == "big" })
 	}
 	return f, err
 }
@@ -347,7 +359,8 @@ func (b blocking) Analyze(ctx context.Context, _ core.File) (core.Found, error) 
 }
 
 func TestImagesEndsWithinASecondOfItsContextAndLeavesNothingBehind(t *testing.T) {
-	plain := layertest.Tar(t, layertest.File("big", strings.Repeat("x", inMemory+1)), layertest.File("kept", strings.Repeat("y", keptSmall+1)), layertest.File("small", "z"))
+	plain := layertest.Tar(t, layertest.File("big", strings.Repeat("x", inMemory+1)), layertest.File("kept",
+		strings.Repeat("y", keptSmall+1)), layertest.File("small", "z"))
 	for _, stuck := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stuck analyzer %v", stuck), func(t *testing.T) {
 			img := parse(t, "app", layertest.NewBlob(plain, plain, layertest.MediaTypeTar))
@@ -378,7 +391,8 @@ func TestTheTimeLimitHasItsOwnError(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	b := blocking{lines{"blocking", suffix("")}, make(chan struct{}), false, new(sync.Once)}
-	_, err := Images(ctx, []*image.Image{img}, Options{Analyzers: []core.Analyzer{b}, Limits: limit.Limits{Time: time.Minute}})
+	_, err := Images(ctx, []*image.Image{img}, Options{Analyzers: []core.Analyzer{b},
+		Limits: limit.Limits{Time: time.Minute}})
 	var l *limit.Exceeded
 	if !errors.As(err, &l) || l.Limit != "time" || l.Max != 60 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error = %v", err)
@@ -402,7 +416,8 @@ func TestResultsDoNotDependOnTheOrderOfReading(t *testing.T) {
 	for i := range 5 {
 		var entries []layertest.Entry
 		for j := range 30 {
-			entries = append(entries, layertest.File(fmt.Sprintf("d%d/%d.pkgs", (i+j)%3, j), fmt.Sprintf("a%d %d\nproblem p%d\nfinding f%d", j, i, j, j)))
+			entries = append(entries, layertest.File(fmt.Sprintf("d%d/%d.pkgs", (i+j)%3, j),
+				fmt.Sprintf("a%d %d\nproblem p%d\nfinding f%d", j, i, j, j)))
 		}
 		shared = append(shared, layertest.Layer(t, entries...))
 	}
@@ -411,7 +426,8 @@ func TestResultsDoNotDependOnTheOrderOfReading(t *testing.T) {
 	}
 	var first core.Evidence
 	for run := range 6 {
-		e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"one", suffix(".pkgs")}, lines{"two", suffix("5.pkgs")}}, Parallel: 1 + run}, images...)
+		e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"one", suffix(".pkgs")}, lines{"two",
+			suffix("5.pkgs")}}, Parallel: 1 + run}, images...)
 		if run == 0 {
 			first = e
 			continue
@@ -433,7 +449,8 @@ func TestProgressTellsOfEveryLayer(t *testing.T) {
 		}
 	}}, img)
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"done 0 true 1", "failed 1 true 0", "started 0 true 0", "started 1 true 0"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"done 0 true 1", "failed 1 true 0", "started 0 true 0", "started 1 true 0"},
+		got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
@@ -449,7 +466,8 @@ func TestAHardLinkToNothingIsAGap(t *testing.T) {
 func TestAnImageWithoutLayersIsComplete(t *testing.T) {
 	img := parse(t, "scratch")
 	e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix("")}}}, img)
-	if x := examined(t, e, core.ExamineLayers, img.Subject.Digest, tool); x.Status != core.Complete || len(e.Packages) != 0 {
+	if x := examined(t, e, core.ExamineLayers, img.Subject.Digest, tool); x.Status != core.Complete ||
+		len(e.Packages) != 0 {
 		t.Errorf("%+v", e)
 	}
 }
@@ -466,7 +484,8 @@ func FuzzImages(f *testing.F) {
 			blobs = append(blobs, layertest.NewBlob(b.Bytes(), b.Bytes(), ""))
 		}
 		img := parse(t, "app", blobs...)
-		e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix("")}, anchored{lines{"db", suffix("db")}, []string{"var/db"}}}}, img)
+		e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix("")}, anchored{lines{"db",
+			suffix("db")}, []string{"var/db"}}}}, img)
 		for _, p := range e.Packages {
 			if p.Origin == nil || p.Locations[0].Layer == "" {
 				t.Errorf("package without a layer: %+v", p)

@@ -137,7 +137,8 @@ func (s *stack) findings(f file) []core.Finding {
 	t := track(len(f), func(v int) []string {
 		var keys []string
 		for _, one := range f[v].found.Findings {
-			keys = append(keys, strings.Join([]string{string(one.Kind), one.Rule, one.Fingerprint, paths(one.Locations)}, "\x00"))
+			keys = append(keys, strings.Join([]string{string(one.Kind), one.Rule, one.Fingerprint, paths(one.Locations)},
+				"\x00"))
 		}
 		return keys
 	})

@@ -179,7 +179,10 @@ func (f *relatedFS) directories() map[string][]fs.DirEntry {
 	}
 	sorted := make(map[string][]fs.DirEntry, len(children))
 	for dir, entries := range children {
-		sorted[dir] = slices.SortedFunc(maps.Values(entries), func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		sorted[dir] = slices.SortedFunc(maps.Values(entries), func(a, b fs.DirEntry) int {
+			return strings.Compare(a.Name(),
+				b.Name())
+		})
 	}
 	return sorted
 }

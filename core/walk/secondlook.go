@@ -47,7 +47,8 @@ func (r *run) lookAgain(ctx context.Context, stacks []*stack) error {
 		}
 		return nil
 	}
-	r.log.Debug("read layers a second time, because links lead to files that analyzers look for elsewhere", "layers", len(open))
+	r.log.Debug("read layers a second time, because links lead to files that analyzers look for elsewhere", "layers",
+		len(open))
 	again := r.reading.Again()
 	var group errgroup.Group
 	group.SetLimit(r.parallel)

@@ -63,7 +63,8 @@ type kept struct {
 }
 
 // keep stores a file, of which head was read already. The account takes what stays in memory.
-func (s *store) keep(ctx context.Context, info fs.FileInfo, head []byte, rest io.Reader, account func(int64) error) (*kept, error) {
+func (s *store) keep(ctx context.Context, info fs.FileInfo, head []byte, rest io.Reader,
+	account func(int64) error) (*kept, error) {
 	size := info.Size()
 	if s.takeRoom(size) {
 		if err := account(size); err != nil {

@@ -248,5 +248,6 @@ func (r *run) isRelated(p string) (yes bool) {
 }
 
 func (s *stack) layerName(i int) string {
-	return fmt.Sprintf("%s, layer %d of %d (%s)", image.Name(s.image.Subject), i+1, len(s.layers), s.layers[i].Digest.Short())
+	return fmt.Sprintf("%s, layer %d of %d (%s)", image.Name(s.image.Subject), i+1, len(s.layers),
+		s.layers[i].Digest.Short())
 }

@@ -30,12 +30,12 @@ const gitDir = ".git"
 //
 // The subject's digest is the SHA-256 of one record for each regular file and symbolic link below dir, in byte order of
 // the slash-separated relative paths, .git excluded. A record is the kind ("f" file, "x" file that its owner may
-// execute, "l" link, "?" could not be read), a space, the path's length in bytes in decimal, a colon, the path, a space,
-// the SHA-256 of the content or of the link's target in lower-case hex (nothing for "?"), and a newline. Owners, times
+// execute, "l" link, "?" could not be read), a space, the path's length in bytes in decimal, a colon, the path, a
+// space, the SHA-256 of the content or of the link's target in lower-case hex (nothing for "?"), and a newline. Owners, times
 // and empty directories do not count, as in git.
 //
-// Its core.ExamineLayers examination says whether every file was read. An error means that ctx ended, that dir cannot be
-// opened, or that there is no room for temporary files.
+// Its core.ExamineLayers examination says whether every file was read. An error means that ctx ended, that dir cannot
+// be opened, or that there is no room for temporary files.
 func Tree(ctx context.Context, dir string, name string, o Options) (core.Evidence, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -147,7 +147,8 @@ func (t *tree) count(p string) error {
 		return &limit.Exceeded{Limit: "entries", Max: limits.Entries, Unit: "entries", What: "the source tree"}
 	}
 	if int64(len(p)) > limits.PathLength {
-		return &limit.Exceeded{Limit: "path-length", Max: limits.PathLength, Unit: "bytes", What: fmt.Sprintf("the path %q…", p[:min(len(p), 64)])}
+		return &limit.Exceeded{Limit: "path-length", Max: limits.PathLength, Unit: "bytes",
+			What: fmt.Sprintf("the path %q…", p[:min(len(p), 64)])}
 	}
 	return nil
 }

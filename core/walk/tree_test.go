@@ -58,7 +58,8 @@ func TestTreeExaminesEveryFileButGit(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := writeTree(t, map[string]string{
-		"a.pkgs": "a 1", "d/e/b.pkgs": "b 1\nfinding f", ".git/c.pkgs": "c 1", "sub/.git": "gitdir: x", ".gitignore": "*.pkgs",
+		"a.pkgs": "a 1", "d/e/b.pkgs": "b 1\nfinding f", ".git/c.pkgs": "c 1",
+		"sub/.git": "gitdir: x", ".gitignore": "*.pkgs",
 		"link.pkgs": "-> a.pkgs", "out.pkgs": "-> " + secret, "up.pkgs": "-> ../../../../etc/passwd", "dir": "-> d",
 		"big": strings.Repeat("x", inMemory+10),
 	})
@@ -67,7 +68,8 @@ func TestTreeExaminesEveryFileButGit(t *testing.T) {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 	s := e.Subjects[0]
-	if s.Name != "src" || s.Kind != core.KindSource || e.Packages[0].Subject != s.Digest || e.Findings[0].Subject != s.Digest {
+	if s.Name != "src" || s.Kind != core.KindSource || e.Packages[0].Subject != s.Digest ||
+		e.Findings[0].Subject != s.Digest {
 		t.Errorf("subject %+v, packages %+v", s, e.Packages)
 	}
 	if p := e.Packages[0]; p.Origin != nil || p.Locations[0].Layer != "" || p.Analyzer != "lines" {
@@ -85,7 +87,8 @@ func TestTreeDigestIsTheDocumentedOne(t *testing.T) {
 	files := map[string]string{"b": "two", "a/x*": "#!", "a.b": "", "l": "-> b", "é": "name"}
 	sum := func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 	want := layertest.DigestOf([]byte(
-		"f 3:a.b " + sum("") + "\n" + "x 3:a/x " + sum("#!") + "\n" + "f 1:b " + sum("two") + "\n" + "l 1:l " + sum("b") + "\n" +
+		"f 3:a.b " + sum("") + "\n" + "x 3:a/x " + sum("#!") + "\n" + "f 1:b " + sum("two") + "\n" +
+			"l 1:l " + sum("b") + "\n" +
 			"f 2:é " + sum("name") + "\n"))
 	digest := func(files map[string]string) core.Digest {
 		return walkTree(t, writeTree(t, files), Options{}).Subjects[0].Digest
@@ -111,7 +114,8 @@ func TestTreeDigestIsTheDocumentedOne(t *testing.T) {
 }
 
 func TestTreeRelatedFilesAreTheTree(t *testing.T) {
-	dir := writeTree(t, map[string]string{"go.mod": "module m", "go.sum": "sums", "link": "-> go.sum", "out": "-> /etc/passwd"})
+	dir := writeTree(t, map[string]string{"go.mod": "module m", "go.sum": "sums", "link": "-> go.sum",
+		"out": "-> /etc/passwd"})
 	look := func(f core.File) []string {
 		var all []string
 		for _, name := range []string{"go.sum", "link", "out", "missing"} {
@@ -122,7 +126,8 @@ func TestTreeRelatedFilesAreTheTree(t *testing.T) {
 	}
 	a := relating{lines{"mod", suffix("go.mod")}, suffixName("go.sum"), look}
 	got := summary(walkTree(t, dir, Options{Analyzers: []core.Analyzer{a}}))
-	want := []string{"go.sum=sums true@1 go.mod", "link=sums true@1 go.mod", "missing= false@1 go.mod", "out= false@1 go.mod"}
+	want := []string{"go.sum=sums true@1 go.mod", "link=sums true@1 go.mod", "missing= false@1 go.mod",
+		"out= false@1 go.mod"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}

@@ -50,7 +50,8 @@ func (a lines) Analyze(_ context.Context, f core.File) (core.Found, error) {
 		case "distro":
 			found.Distro = &core.Distro{ID: version}
 		case "finding":
-			found.Findings = append(found.Findings, core.Finding{Fingerprint: version, Locations: []core.Location{{Path: f.Path, Line: 1}}})
+			found.Findings = append(found.Findings, core.Finding{Fingerprint: version,
+				Locations: []core.Location{{Path: f.Path, Line: 1}}})
 		default:
 			found.Packages = append(found.Packages, core.Package{
 				Name: name, Version: version, Purl: "pkg:test/" + name + "@" + version,
@@ -137,17 +138,22 @@ func TestImagesFollowsPackagesThroughTheLayers(t *testing.T) {
 			[]string{"a@1 x.pkgs since 0", "a@1 y.pkgs since 1"}},
 		{"hard link that alone has the wanted name", [][]layertest.Entry{{file("x", "a 1"), hard("y.pkgs", "x")}},
 			[]string{"a@1 y.pkgs since 0"}},
-		{"hard link that alone has the wanted name, into a lower layer", [][]layertest.Entry{{file("x", "a 1")}, {hard("y.pkgs", "/x")}},
+		{"hard link that alone has the wanted name, into a lower layer", [][]layertest.Entry{{file("x", "a 1")},
+			{hard("y.pkgs", "/x")}},
 			[]string{"a@1 y.pkgs since 1"}},
-		{"hard link to a replaced file", [][]layertest.Entry{{file("x.pkgs", "a 1"), hard("y.pkgs", "x.pkgs"), file("x.pkgs", "b 1")}},
+		{"hard link to a replaced file", [][]layertest.Entry{{file("x.pkgs", "a 1"), hard("y.pkgs", "x.pkgs"),
+			file("x.pkgs", "b 1")}},
 			[]string{"a@1 x.pkgs since 0 removed in 0", "a@1 y.pkgs since 0", "b@1 x.pkgs since 0"}},
 		{"through a link of the same layer", [][]layertest.Entry{{link("d", "/opt/real"), file("d/x.pkgs", "a 1")}},
 			[]string{"a@1 opt/real/x.pkgs since 0"}},
-		{"anchored place that is a link", [][]layertest.Entry{{file("data/db", "a 1"), dir("var"), link("var/db", "../data/db")}},
+		{"anchored place that is a link", [][]layertest.Entry{{file("data/db", "a 1"), dir("var"), link("var/db",
+			"../data/db")}},
 			[]string{"a@1 var/db since 0"}},
-		{"anchored place below a link, in a higher layer", [][]layertest.Entry{{file("data/db", "a 1")}, {link("var", "/data")}, {file("data/db", "a 1\nb 1")}},
+		{"anchored place below a link, in a higher layer", [][]layertest.Entry{{file("data/db", "a 1")}, {link("var",
+			"/data")}, {file("data/db", "a 1\nb 1")}},
 			[]string{"a@1 var/db since 0", "b@1 var/db since 2"}},
-		{"anchored place reached through a lower layer's link", [][]layertest.Entry{{dir("var"), link("alias", "var")}, {file("alias/db", "a 1")}},
+		{"anchored place reached through a lower layer's link", [][]layertest.Entry{{dir("var"), link("alias", "var")},
+			{file("alias/db", "a 1")}},
 			[]string{"a@1 var/db since 1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -76,10 +76,13 @@ func TestOnlyMainEndsTheProcessAndOnlyAdaptersReadTheEnvironment(t *testing.T) {
 		for _, call := range calls(s) {
 			where := s.set.Position(call.pos)
 			switch {
-			case call.name == "os.Exit" || strings.HasPrefix(call.name, "log.Fatal") || strings.HasPrefix(call.name, "log.Panic"):
+			case call.name == "os.Exit" || strings.HasPrefix(call.name, "log.Fatal") || strings.HasPrefix(call.name,
+				"log.Panic"):
 				t.Errorf("%s:%d calls %s: only main.go ends the process", s.path, where.Line, call.name)
-			case slices.Contains([]string{"os.Getenv", "os.LookupEnv", "os.Environ"}, call.name) && !slices.Contains(adapters, s.room):
-				t.Errorf("%s:%d calls %s: only main.go and adapters read the environment; hand the value in", s.path, where.Line, call.name)
+			case slices.Contains([]string{"os.Getenv", "os.LookupEnv", "os.Environ"}, call.name) && !slices.Contains(adapters,
+				s.room):
+				t.Errorf("%s:%d calls %s: only main.go and adapters read the environment; hand the value in", s.path, where.Line,
+					call.name)
 			}
 		}
 	}
