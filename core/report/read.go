@@ -98,7 +98,8 @@ func checkVersion(data []byte) error {
 	case schema == SchemaURL && version == DocumentVersion:
 		return nil
 	case strings.HasPrefix(schema, strings.TrimSuffix(SchemaURL, "v1.schema.json")):
-		return fmt.Errorf("it has version %d (%s), and this version of cleanbill reads only version %d", version, redact.Text(schema), DocumentVersion)
+		return fmt.Errorf("it has version %d (%s), and this version of cleanbill reads only version %d", version,
+			redact.Text(schema), DocumentVersion)
 	}
 	return fmt.Errorf("%w: its schema is %s, want %s", errNotOurs, redact.Text(schema), SchemaURL)
 }

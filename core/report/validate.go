@@ -148,7 +148,8 @@ func (v *validator) finding(f *core.Finding) {
 		v.between("score", *f.Score, 10)
 	}
 	v.in("fix", func() {
-		oneOf(v, "state", f.Fix.State, core.FixUnknown, core.FixAvailable, core.FixNone, core.FixWontFix, core.FixNotAffected)
+		oneOf(v, "state", f.Fix.State, core.FixUnknown, core.FixAvailable, core.FixNone, core.FixWontFix,
+			core.FixNotAffected)
 	})
 	if f.EPSS != nil {
 		v.in("epss", func() {

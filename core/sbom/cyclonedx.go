@@ -42,7 +42,8 @@ func encodeCycloneDX(w io.Writer, bom *cdx.BOM, pretty bool) error {
 //
 // https://www.rfc-editor.org/rfc/rfc9562#section-5.5
 func contentUUID(sum []byte) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/cleanbill-ci/cleanbill/sbom/"+hex.EncodeToString(sum))).String()
+	return uuid.NewSHA1(uuid.NameSpaceURL,
+		[]byte("https://github.com/cleanbill-ci/cleanbill/sbom/"+hex.EncodeToString(sum))).String()
 }
 
 type cycloneDXWriter struct {
@@ -129,7 +130,8 @@ func (c *cycloneDXWriter) compose(p *part) {
 
 func (c *cycloneDXWriter) aggregates() []cdx.Composition {
 	var all []cdx.Composition
-	for _, a := range []cdx.CompositionAggregate{cdx.CompositionAggregateComplete, cdx.CompositionAggregateIncomplete, cdx.CompositionAggregateUnknown} {
+	for _, a := range []cdx.CompositionAggregate{cdx.CompositionAggregateComplete, cdx.CompositionAggregateIncomplete,
+		cdx.CompositionAggregateUnknown} {
 		if refs := c.compositions[a]; len(refs) > 0 {
 			all = append(all, cdx.Composition{Aggregate: a, Assemblies: &refs})
 		}

@@ -21,7 +21,8 @@ func (e *formatError) Error() string {
 // further than needed and promises nothing.
 func IsDocument(data []byte) bool {
 	data = bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\ufeff")), " \t\r\n")
-	return bytes.HasPrefix(data, []byte("{")) && (bytes.Contains(data, []byte(`"bomFormat"`)) || bytes.Contains(data, []byte(`"spdxVersion"`)))
+	return bytes.HasPrefix(data, []byte("{")) && (bytes.Contains(data, []byte(`"bomFormat"`)) || bytes.Contains(data,
+		[]byte(`"spdxVersion"`)))
 }
 
 // notJSON recognises the encodings and formats that people try.
@@ -31,9 +32,11 @@ func notJSON(data []byte) error {
 	case len(start) == 0:
 		return &formatError{what: "the file is empty"}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		return &formatError{what: "it is UTF-16", hint: "convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8"}
+		return &formatError{what: "it is UTF-16",
+			hint: "convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8"}
 	case start[0] == '<':
-		return &formatError{what: "it is XML", hint: "convert it with `cyclonedx convert --output-format json`, or have its generator write JSON"}
+		return &formatError{what: "it is XML",
+			hint: "convert it with `cyclonedx convert --output-format json`, or have its generator write JSON"}
 	case bytes.HasPrefix(start, []byte("SPDXVersion:")), bytes.HasPrefix(start, []byte("spdxVersion:")):
 		return &formatError{what: "it is SPDX as tag-value or YAML", hint: "have its generator write JSON"}
 	case start[0] != '{':
@@ -101,7 +104,8 @@ func (h head) check() error {
 	case h.spdxVersion != "":
 		return &formatError{what: "its spdxVersion is " + redact.Limited(h.spdxVersion, 64)}
 	case has("payloadType"):
-		return &formatError{what: "it is a signed envelope (DSSE)", hint: "take the SBOM out: jq -r .payload FILE | base64 -d | jq .predicate"}
+		return &formatError{what: "it is a signed envelope (DSSE)",
+			hint: "take the SBOM out: jq -r .payload FILE | base64 -d | jq .predicate"}
 	case has("predicate") || has("_type"):
 		return &formatError{what: "it is an in-toto statement", hint: "take the SBOM out: jq .predicate FILE"}
 	case has("sbom"):

@@ -60,8 +60,10 @@ func TestLicenseListIsWhole(t *testing.T) {
 func TestLocationsAreUnambiguous(t *testing.T) {
 	layer := digestOf("a")
 	for _, l := range []core.Location{
-		{Path: "a"}, {Path: "a", Line: 7}, {Path: "a", Layer: layer}, {Path: "a", Line: 7, Layer: layer}, {Path: "a#L5"}, {Path: "a#L5", Line: 6},
-		{Path: "a@" + string(layer)}, {Path: "a#L5@" + string(layer)}, {Path: "a@"}, {Path: "a#L5", Layer: layer}, {Path: "a@" + string(layer), Layer: layer}, {Path: "x.jar!/y@2"},
+		{Path: "a"}, {Path: "a", Line: 7}, {Path: "a", Layer: layer}, {Path: "a", Line: 7, Layer: layer},
+		{Path: "a#L5"}, {Path: "a#L5", Line: 6},
+		{Path: "a@" + string(layer)}, {Path: "a#L5@" + string(layer)}, {Path: "a@"}, {Path: "a#L5", Layer: layer},
+		{Path: "a@" + string(layer), Layer: layer}, {Path: "x.jar!/y@2"},
 	} {
 		if got := parseLocation(locationValue(l)); got != l {
 			t.Errorf("%+v became %q and then %+v", l, locationValue(l), got)
@@ -71,7 +73,8 @@ func TestLocationsAreUnambiguous(t *testing.T) {
 
 func TestHashes(t *testing.T) {
 	sha1, sha256 := strings.Repeat("a", 40), strings.Repeat("B", 64)
-	known, others := hashesOf(map[string]string{"SHA-256": sha256, "sha1": sha1, "md5": "short", "h1": "base64=", "sha256": strings.Repeat("c", 64)})
+	known, others := hashesOf(map[string]string{"SHA-256": sha256, "sha1": sha1, "md5": "short", "h1": "base64=",
+		"sha256": strings.Repeat("c", 64)})
 	var got []string
 	for _, h := range known {
 		got = append(got, h.algorithm.cycloneDX+" "+h.value)

@@ -154,7 +154,8 @@ func imageProperties(f *core.ImageFacts) []property {
 	}
 	for i, l := range f.Layers {
 		prefix := "cleanbill:layer:" + strconv.Itoa(i) + ":"
-		props = append(props, property{prefix + "digest", clean(string(l.Digest))}, property{prefix + "diffId", clean(string(l.DiffID))})
+		props = append(props, property{prefix + "digest", clean(string(l.Digest))}, property{prefix + "diffId",
+			clean(string(l.DiffID))})
 		props = appendNotEmpty(props, prefix+"createdBy", l.CreatedBy)
 	}
 	return props

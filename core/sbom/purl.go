@@ -51,7 +51,8 @@ func packageName(u packageurl.PackageURL) string {
 	case u.Type == packageurl.TypeMaven:
 		return u.Namespace + ":" + u.Name
 	case u.Type == packageurl.TypeDebian, u.Type == packageurl.TypeApk, u.Type == packageurl.TypeRPM,
-		u.Type == packageurl.TypeAlpm, u.Type == "opkg", u.Type == "ebuild", u.Type == "cos", u.Type == packageurl.TypeConan:
+		u.Type == packageurl.TypeAlpm, u.Type == "opkg", u.Type == "ebuild", u.Type == "cos",
+		u.Type == packageurl.TypeConan:
 		return u.Name // the namespace is the distribution or vendor
 	}
 	return u.Namespace + "/" + u.Name
@@ -173,7 +174,8 @@ func imagePurl(s core.Subject) string {
 	if tag != "" {
 		qualifiers["tag"] = tag
 	}
-	u := packageurl.NewPackageURL(packageurl.TypeOCI, "", name, string(s.Digest), packageurl.QualifiersFromMap(qualifiers), "")
+	u := packageurl.NewPackageURL(packageurl.TypeOCI, "", name, string(s.Digest),
+		packageurl.QualifiersFromMap(qualifiers), "")
 	if u.Normalize() != nil {
 		u.Qualifiers = nil
 		u.Name = "image"

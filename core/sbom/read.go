@@ -41,7 +41,8 @@ func Read(ctx context.Context, name string, data []byte, l limit.Limits) (core.E
 
 func read(ctx context.Context, name string, data []byte, l limit.Limits) (core.Evidence, error) {
 	if int64(len(data)) > l.MetadataSize {
-		return core.Evidence{}, &limit.Exceeded{Limit: "metadata-size", Max: l.MetadataSize, Unit: "bytes", What: "the document"}
+		return core.Evidence{}, &limit.Exceeded{Limit: "metadata-size", Max: l.MetadataSize, Unit: "bytes",
+			What: "the document"}
 	}
 	sum := sha256.Sum256(data)
 	r := &reading{
@@ -133,7 +134,8 @@ func (g gap) sentence(n int, example string) string {
 	case gapNoVersion:
 		return fmt.Sprintf("%d of its packages have no version, such as %s", n, example)
 	}
-	return fmt.Sprintf("%d of its components are container images whose contents it does not list, such as %s", n, example)
+	return fmt.Sprintf("%d of its components are container images whose contents it does not list, such as %s", n,
+		example)
 }
 
 func (r *reading) gap(g gap, example string) {
@@ -149,7 +151,8 @@ func (r *reading) gap(g gap, example string) {
 // entry counts a component against the limit and notices when the run was cancelled.
 func (r *reading) entry() error {
 	if r.entries++; r.entries > r.limits.Entries {
-		return &limit.Exceeded{Limit: "entries", Max: r.limits.Entries, Unit: "entries", What: "the number of its components"}
+		return &limit.Exceeded{Limit: "entries", Max: r.limits.Entries, Unit: "entries",
+			What: "the number of its components"}
 	}
 	if r.entries%1024 == 0 {
 		return r.ctx.Err()
@@ -213,7 +216,8 @@ func (r *reading) settle(p *core.Package) error {
 	kept := p.Locations[:0]
 	for _, l := range p.Locations {
 		if int64(len(l.Path)) > r.limits.PathLength {
-			return &limit.Exceeded{Limit: "path-length", Max: r.limits.PathLength, Unit: "bytes", What: "the location of package " + clean(p.Purl)}
+			return &limit.Exceeded{Limit: "path-length", Max: r.limits.PathLength, Unit: "bytes",
+				What: "the location of package " + clean(p.Purl)}
 		}
 		if l.Path = clean(strings.TrimLeft(l.Path, "/")); l.Path != "" {
 			kept = append(kept, l)
@@ -261,8 +265,10 @@ func (r *reading) evidence() core.Evidence {
 		Subjects: []core.Subject{{Name: name, Kind: core.KindSBOM, Digest: r.digest, MediaType: r.mediaType}},
 		Packages: r.packages,
 		Examinations: []core.Examination{
-			r.examination(core.ExaminePackages, r.packageGaps(), "make the SBOM with a tool that lists package URLs and versions, or judge the image itself"),
-			r.examination(core.ExamineDistro, unknown, "make the SBOM with a tool that lists the operating system, or judge the image itself"),
+			r.examination(core.ExaminePackages, r.packageGaps(),
+				"make the SBOM with a tool that lists package URLs and versions, or judge the image itself"),
+			r.examination(core.ExamineDistro, unknown,
+				"make the SBOM with a tool that lists the operating system, or judge the image itself"),
 		},
 	}
 	for i := range e.Packages {
@@ -321,7 +327,8 @@ func (r *reading) dateBySystem() []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d packages are of a distribution whose release it does not say, such as %s", n, redact.Limited(example, 200))}
+	return []string{fmt.Sprintf("%d packages are of a distribution whose release it does not say, such as %s", n,
+		redact.Limited(example, 200))}
 }
 
 // parsePurl reads a package URL, bounded.

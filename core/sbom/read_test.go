@@ -39,7 +39,8 @@ func TestPackageURLsGiveNameVersionAndEcosystem(t *testing.T) {
 	for _, c := range []struct{ purl, name, version, ecosystem, architecture, source string }{
 		{"pkg:npm/left-pad@1.3.0", "left-pad", "1.3.0", "npm", "", ""},
 		{"pkg:npm/%40babel/core@7.0.0", "@babel/core", "7.0.0", "npm", "", ""},
-		{"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1?type=jar", "org.apache.logging.log4j:log4j-core", "2.14.1", "Maven", "", ""},
+		{"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1?type=jar", "org.apache.logging.log4j:log4j-core",
+			"2.14.1", "Maven", "", ""},
 		{"pkg:golang/golang.org/x/net@v0.1.0", "golang.org/x/net", "0.1.0", "Go", "", ""},
 		{"pkg:golang/stdlib@1.21.3", "stdlib", "1.21.3", "Go", "", ""},
 		{"pkg:golang/stdlib@go1.21.3", "stdlib", "1.21.3", "Go", "", ""},
@@ -54,21 +55,28 @@ func TestPackageURLsGiveNameVersionAndEcosystem(t *testing.T) {
 		{"pkg:deb/debian/curl@7.88.1-10?arch=amd64&distro=debian-12", "curl", "7.88.1-10", "Debian:12", "amd64", ""},
 		{"pkg:deb/debian/curl@7.74?distro=debian-11.1", "curl", "7.74", "Debian:11", "", ""},
 		{"pkg:deb/debian/curl@7.74?distro=bookworm", "curl", "7.74", "Debian:12", "", ""},
-		{"pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12&upstream=openssl%403.0.11-2", "libssl3", "3.0.11-1", "Debian:12", "", "openssl 3.0.11-2"},
-		{"pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12&upstream=openssl", "libssl3", "3.0.11-1", "Debian:12", "", "openssl "},
-		{"pkg:deb/debian/libssl3@3.0.11-1?distro=bookworm&source=openssl&sourceversion=3", "libssl3", "3.0.11-1", "Debian:12", "", "openssl 3"},
+		{"pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12&upstream=openssl%403.0.11-2", "libssl3", "3.0.11-1",
+			"Debian:12", "", "openssl 3.0.11-2"},
+		{"pkg:deb/debian/libssl3@3.0.11-1?distro=debian-12&upstream=openssl", "libssl3", "3.0.11-1", "Debian:12", "",
+			"openssl "},
+		{"pkg:deb/debian/libssl3@3.0.11-1?distro=bookworm&source=openssl&sourceversion=3", "libssl3", "3.0.11-1",
+			"Debian:12", "", "openssl 3"},
 		{"pkg:deb/ubuntu/bash@5.1?distro=ubuntu-22.04", "bash", "5.1", "Ubuntu:22.04:LTS", "", ""},
 		{"pkg:deb/ubuntu/bash@5.1?distro=jammy", "bash", "5.1", "Ubuntu:22.04:LTS", "", ""},
 		{"pkg:deb/ubuntu/bash@5.1?distro=ubuntu-23.10", "bash", "5.1", "Ubuntu:23.10", "", ""},
 		{"pkg:apk/alpine/musl@1.2.3-r4?distro=3.16.0", "musl", "1.2.3-r4", "Alpine:v3.16", "", ""},
-		{"pkg:apk/alpine/musl@1.2.3-r4?arch=x86_64&distro=alpine-3.20.3", "musl", "1.2.3-r4", "Alpine:v3.20", "x86_64", ""},
+		{"pkg:apk/alpine/musl@1.2.3-r4?arch=x86_64&distro=alpine-3.20.3", "musl", "1.2.3-r4", "Alpine:v3.20", "x86_64",
+			""},
 		{"pkg:apk/alpine/musl@1.2.3-r4?distro=edge", "musl", "1.2.3-r4", "Alpine:edge", "", ""},
-		{"pkg:alpine/libssl1.1@1.1.1l-r7?arch=x86_64&upstream=openssl&distro=alpine-3.15.0", "libssl1.1", "1.1.1l-r7", "Alpine:v3.15", "x86_64", "openssl "},
+		{"pkg:alpine/libssl1.1@1.1.1l-r7?arch=x86_64&upstream=openssl&distro=alpine-3.15.0", "libssl1.1", "1.1.1l-r7",
+			"Alpine:v3.15", "x86_64", "openssl "},
 		{"pkg:apk/wolfi/openssl@3.1?distro=20230201", "openssl", "3.1", "Wolfi", "", ""},
 		{"pkg:apk/chainguard/openssl@3.1", "openssl", "3.1", "Chainguard", "", ""},
 		{"pkg:rpm/redhat/bash@5.1-2.el9?distro=redhat-9.2", "bash", "5.1-2.el9", "Red Hat:enterprise_linux:9", "", ""},
-		{"pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&distro=rocky-9.3&sourcerpm=openssl-3.0.7-24.el9.src.rpm", "openssl-libs", "1:3.0.7-24.el9", "Rocky Linux:9", "", "openssl 3.0.7-24.el9"},
-		{"pkg:rpm/almalinux/bash@1-1?distro=almalinux-8.9&upstream=bash-1-1.src.rpm", "bash", "1-1", "AlmaLinux:8", "", "bash 1-1"},
+		{"pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&distro=rocky-9.3&sourcerpm=openssl-3.0.7-24.el9.src.rpm",
+			"openssl-libs", "1:3.0.7-24.el9", "Rocky Linux:9", "", "openssl 3.0.7-24.el9"},
+		{"pkg:rpm/almalinux/bash@1-1?distro=almalinux-8.9&upstream=bash-1-1.src.rpm", "bash", "1-1", "AlmaLinux:8", "",
+			"bash 1-1"},
 		{"pkg:rpm/opensuse/bash@1-1?distro=opensuse-leap-15.5", "bash", "1-1", "openSUSE:Leap 15.5", "", ""},
 		{"pkg:rpm/suse/bash@1-1?distro=sles-15.5", "bash", "1-1", "SUSE:Linux Enterprise Server 15 SP5", "", ""},
 		{"pkg:rpm/amzn/bash@1-1?distro=amzn-2", "bash", "1-1", "", "", ""},
@@ -104,11 +112,19 @@ func TestOperatingSystemGivesTheMissingRelease(t *testing.T) {
 		name, document, ecosystem string
 		distro                    core.Completeness
 	}{
-		{"CycloneDX, after the packages", cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"}`), "Alpine:v3.16", core.Complete},
+		{"CycloneDX, after the packages",
+			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"}`),
+			"Alpine:v3.16", core.Complete},
 		{"none", cyclone(`{"type":"library","name":"musl",` + apk + `}`), "", core.Partial},
-		{"of another distribution", cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"debian","version":"12"}`), "", core.Partial},
-		{"two", cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.17"}`), "", core.Partial},
-		{"the same twice", cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.16.0"}`), "Alpine:v3.16", core.Complete},
+		{"of another distribution",
+			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"debian","version":"12"}`),
+			"", core.Partial},
+		{"two",
+			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.17"}`),
+			"", core.Partial},
+		{"the same twice",
+			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.16.0"}`),
+			"Alpine:v3.16", core.Complete},
 		{"SPDX", spdxDocument(`{"SPDXID":"SPDXRef-1","name":"musl","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:apk/alpine/musl@1.2.3-r4"}]},
 			{"SPDXID":"SPDXRef-2","name":"alpine","versionInfo":"3.16.0","primaryPackagePurpose":"OPERATING_SYSTEM"}`, ``), "Alpine:v3.16", core.Complete},
 		{"SPDX of older Trivy", spdxDocument(`{"SPDXID":"SPDXRef-1","name":"musl","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:apk/alpine/musl@1.2.3-r4"}]},
@@ -151,30 +167,60 @@ func TestGapsMakeTheExaminationPartial(t *testing.T) {
 		{"nothing wrong", cyclone(good), 1, ""},
 		{"no packages", cyclone(``), 0, "it lists no packages"},
 		{"no list", `{"bomFormat":"CycloneDX","specVersion":"1.4"}`, 0, "it lists no packages"},
-		{"no package URL", cyclone(good + `,{"type":"library","group":"g","name":"b","version":"1"}`), 1, "1 of its components have no package URL, such as g/b"},
-		{"only a CPE", cyclone(good + `,{"type":"application","name":"nginx","version":"1","cpe":"cpe:2.3:a:nginx:nginx:1"}`), 1, "have no package URL, such as nginx"},
-		{"malformed package URL", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm"}`), 1, "1 of its components have a malformed package URL, such as pkg:npm"},
-		{"hostile package URL", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm/` + strings.Repeat("x", 5000) + `@1"}`), 1, "malformed package URL"},
-		{"no version", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm/b"}`), 2, "1 of its packages have no version, such as pkg:npm/b"},
-		{"version beside the package URL", cyclone(`{"type":"library","name":"b","version":"2","purl":"pkg:npm/b"}`), 1, ""},
-		{"an image without contents", cyclone(good + `,{"type":"container","name":"nginx","purl":"pkg:oci/nginx@sha256%3Aabc"}`), 1, "container images whose contents it does not list, such as nginx"},
+		{"no package URL", cyclone(good + `,{"type":"library","group":"g","name":"b","version":"1"}`), 1,
+			"1 of its components have no package URL, such as g/b"},
+		{"only a CPE",
+			cyclone(good + `,{"type":"application","name":"nginx","version":"1","cpe":"cpe:2.3:a:nginx:nginx:1"}`), 1,
+			"have no package URL, such as nginx"},
+		{"malformed package URL", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm"}`), 1,
+			"1 of its components have a malformed package URL, such as pkg:npm"},
+		{"hostile package URL", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm/` + strings.Repeat("x",
+			5000) + `@1"}`), 1, "malformed package URL"},
+		{"no version", cyclone(good + `,{"type":"library","name":"b","purl":"pkg:npm/b"}`), 2,
+			"1 of its packages have no version, such as pkg:npm/b"},
+		{"version beside the package URL", cyclone(`{"type":"library","name":"b","version":"2","purl":"pkg:npm/b"}`),
+			1, ""},
+		{"an image without contents",
+			cyclone(good + `,{"type":"container","name":"nginx","purl":"pkg:oci/nginx@sha256%3Aabc"}`), 1,
+			"container images whose contents it does not list, such as nginx"},
 		{"an image with contents", cyclone(`{"type":"container","name":"nginx","components":[` + good + `]}`), 1, ""},
-		{"nested components", cyclone(`{"type":"library","name":"a","purl":"pkg:npm/a@1","components":[{"type":"library","name":"b","purl":"pkg:npm/b@1"}]}`), 2, ""},
-		{"files and services", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `,{"type":"file","name":"x"},{"type":"cryptographic-asset","name":"y"}],"services":[{"name":"z"}]}`, 1, ""},
-		{"a lockfile of Trivy", cyclone(good + `,{"type":"application","name":"package-lock.json","properties":[{"name":"aquasecurity:trivy:Type","value":"npm"}]}`), 1, ""},
-		{"its own word", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `],"compositions":[{"aggregate":"incomplete_third_party_only"}]}`, 1, "it says of itself that it is incomplete"},
-		{"complete by its own word", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `],"compositions":[{"aggregate":"complete"}]}`, 1, ""},
-		{"the described library counts", `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"library","name":"a","purl":"pkg:npm/a@1"}}}`, 1, ""},
-		{"null for lists", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":null,"metadata":null}`, 0, "it lists no packages"},
+		{"nested components",
+			cyclone(`{"type":"library","name":"a","purl":"pkg:npm/a@1","components":[{"type":"library","name":"b","purl":"pkg:npm/b@1"}]}`),
+			2, ""},
+		{"files and services",
+			`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `,{"type":"file","name":"x"},{"type":"cryptographic-asset","name":"y"}],"services":[{"name":"z"}]}`,
+			1, ""},
+		{"a lockfile of Trivy",
+			cyclone(good + `,{"type":"application","name":"package-lock.json","properties":[{"name":"aquasecurity:trivy:Type","value":"npm"}]}`),
+			1, ""},
+		{"its own word",
+			`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `],"compositions":[{"aggregate":"incomplete_third_party_only"}]}`,
+			1, "it says of itself that it is incomplete"},
+		{"complete by its own word",
+			`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + good + `],"compositions":[{"aggregate":"complete"}]}`,
+			1, ""},
+		{"the described library counts",
+			`{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"library","name":"a","purl":"pkg:npm/a@1"}}}`,
+			1, ""},
+		{"null for lists", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":null,"metadata":null}`, 0,
+			"it lists no packages"},
 		{"null in lists", cyclone(`null,` + good + `,null,7,"x"`), 1, ""},
-		{"SPDX: no package URL", spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","versionInfo":"1"}`, ``), 0, "have no package URL, such as a"},
-		{"SPDX: null among the packages", spdxDocument(`null,{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[null,{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`, `,"relationships":[null,null]`), 1, ""},
-		{"SPDX: the described application", spdxDocument(`{"SPDXID":"SPDXRef-r","name":"app"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
-			`,"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-r"}]`), 1, ""},
-		{"SPDX: described by documentDescribes", spdxDocument(`{"SPDXID":"SPDXRef-r","name":"app"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
-			`,"documentDescribes":["SPDXRef-r"]`), 1, ""},
-		{"SPDX: a lockfile", spdxDocument(`{"SPDXID":"SPDXRef-l","name":"package-lock.json"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
-			`,"relationships":[{"spdxElementId":"SPDXRef-l","relationshipType":"CONTAINS","relatedSpdxElement":"SPDXRef-a"}]`), 1, ""},
+		{"SPDX: no package URL", spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","versionInfo":"1"}`, ``), 0,
+			"have no package URL, such as a"},
+		{"SPDX: null among the packages",
+			spdxDocument(`null,{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[null,{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
+				`,"relationships":[null,null]`), 1, ""},
+		{"SPDX: the described application",
+			spdxDocument(`{"SPDXID":"SPDXRef-r","name":"app"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
+				`,"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-r"}]`),
+			1, ""},
+		{"SPDX: described by documentDescribes",
+			spdxDocument(`{"SPDXID":"SPDXRef-r","name":"app"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
+				`,"documentDescribes":["SPDXRef-r"]`), 1, ""},
+		{"SPDX: a lockfile",
+			spdxDocument(`{"SPDXID":"SPDXRef-l","name":"package-lock.json"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
+				`,"relationships":[{"spdxElementId":"SPDXRef-l","relationshipType":"CONTAINS","relatedSpdxElement":"SPDXRef-a"}]`),
+			1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, err := readString(c.document)
@@ -188,7 +234,8 @@ func TestGapsMakeTheExaminationPartial(t *testing.T) {
 			if c.why == "" && x.Status != core.Complete {
 				t.Errorf("the examination is %s: %q", x.Status, x.Why)
 			}
-			if c.why != "" && (x.Status != core.Partial || !strings.Contains(strings.Join(x.Why, "; "), c.why) || x.Remedy == "") {
+			if c.why != "" && (x.Status != core.Partial || !strings.Contains(strings.Join(x.Why, "; "),
+				c.why) || x.Remedy == "") {
 				t.Errorf("the examination is %s: %q (%s), want partial: %s", x.Status, x.Why, x.Remedy, c.why)
 			}
 		})
@@ -203,7 +250,8 @@ func TestIncompleteEvidenceStaysIncomplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x := examination(t, read, core.ExaminePackages); !slices.Contains(x.Why, "it says of itself that it is incomplete") {
+		if x := examination(t, read, core.ExaminePackages); !slices.Contains(x.Why,
+			"it says of itself that it is incomplete") {
 			t.Errorf("%s: the way through the document made the examination %s: %q", format, x.Status, x.Why)
 		} else if !slices.Contains(x.Why, "its own examination: a lockfile is malformed") {
 			t.Errorf("%s: the reason was lost: %q", format, x.Why)
@@ -214,9 +262,13 @@ func TestIncompleteEvidenceStaysIncomplete(t *testing.T) {
 func TestSubjectIsNamedAfterFileAndImage(t *testing.T) {
 	digest := string(digestOf("2"))
 	for _, c := range []struct{ name, document, want string }{
-		{"ours", string(written(t, CycloneDX, samples()["image"])), "app.json (registry.example/team/app:1.0@" + digest + ")"},
-		{"ours in SPDX", string(written(t, SPDX, samples()["image"])), "app.json (registry.example/team/app:1.0@" + digest + ")"},
-		{"a package URL", `{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"type":"container","name":"x","purl":"pkg:oci/app@` + digest + `?repository_url=ghcr.io/o/app"}}}`, "app.json (ghcr.io/o/app@" + digest + ")"},
+		{"ours", string(written(t, CycloneDX, samples()["image"])),
+			"app.json (registry.example/team/app:1.0@" + digest + ")"},
+		{"ours in SPDX", string(written(t, SPDX, samples()["image"])),
+			"app.json (registry.example/team/app:1.0@" + digest + ")"},
+		{"a package URL",
+			`{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":{"type":"container","name":"x","purl":"pkg:oci/app@` + digest + `?repository_url=ghcr.io/o/app"}}}`,
+			"app.json (ghcr.io/o/app@" + digest + ")"},
 		{"nothing", cyclone(``), "app.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -251,12 +303,18 @@ func TestWhatOtherGeneratorsWrite(t *testing.T) {
 	}
 	subject := e.Subjects[0].Digest
 	want := []core.Package{
-		{Subject: subject, Name: "musl", Version: "1", Purl: "pkg:apk/alpine/musl@1?distro=alpine-3.20", Ecosystem: "Alpine:v3.20", Source: &core.SourcePackage{Name: "musl-src"},
-			Locations: []core.Location{{Path: "elsewhere"}, {Path: "lib/apk/db/installed", Layer: digestOf("b")}}, Analyzer: "sbom/cyclonedx"},
-		{Subject: subject, Name: "jest", Version: "1", Purl: "pkg:npm/jest@1", Ecosystem: "npm", Licenses: []string{"MIT OR Apache-2.0"}, Scope: core.ScopeDevelopment,
-			Locations: []core.Location{{Path: "app/package-lock.json", Line: 12}, {Path: "x"}}, Analyzer: "sbom/cyclonedx"},
-		{Subject: subject, Name: "openssl-libs", Version: "1:1.0.2k-16.el7", Purl: "pkg:rpm/centos/openssl-libs@1.0.2k-16.el7?epoch=1&distro=centos-7.6",
-			Source: &core.SourcePackage{Name: "openssl", Version: "1:1.0.2k-16.el7"}, Licenses: []string{"OpenSSL+", "MIT"}, Hashes: map[string]string{"sha256": strings.Repeat("a", 64)},
+		{Subject: subject, Name: "musl", Version: "1", Purl: "pkg:apk/alpine/musl@1?distro=alpine-3.20",
+			Ecosystem: "Alpine:v3.20", Source: &core.SourcePackage{Name: "musl-src"},
+			Locations: []core.Location{{Path: "elsewhere"}, {Path: "lib/apk/db/installed", Layer: digestOf("b")}},
+			Analyzer:  "sbom/cyclonedx"},
+		{Subject: subject, Name: "jest", Version: "1", Purl: "pkg:npm/jest@1", Ecosystem: "npm",
+			Licenses: []string{"MIT OR Apache-2.0"}, Scope: core.ScopeDevelopment,
+			Locations: []core.Location{{Path: "app/package-lock.json", Line: 12}, {Path: "x"}},
+			Analyzer:  "sbom/cyclonedx"},
+		{Subject: subject, Name: "openssl-libs", Version: "1:1.0.2k-16.el7",
+			Purl:   "pkg:rpm/centos/openssl-libs@1.0.2k-16.el7?epoch=1&distro=centos-7.6",
+			Source: &core.SourcePackage{Name: "openssl", Version: "1:1.0.2k-16.el7"}, Licenses: []string{"OpenSSL+",
+				"MIT"}, Hashes: map[string]string{"sha256": strings.Repeat("a", 64)},
 			Locations: []core.Location{{Path: "var/lib/rpm", Layer: digestOf("a")}}, Analyzer: "sbom/cyclonedx"},
 	}
 	if diff := cmp.Diff(want, e.Packages, cmpopts.EquateEmpty()); diff != "" {
@@ -274,7 +332,8 @@ func TestSPDXLicensesAreReadByName(t *testing.T) {
 		`"comment":"cleanbill:license=A\ncleanbill:license=B\nother"`: {"A", "B"},
 		`"comment":"anything\r\nbut = ours","licenseDeclared":"0BSD"`: {"0BSD"},
 	} {
-		e, err := readString(spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}],`+declared+`}`,
+		e,
+			err := readString(spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}],`+declared+`}`,
 			`,"hasExtractedLicensingInfos":[{"licenseId":"LicenseRef-x","name":"The X License","extractedText":"…"}]`))
 		if err != nil {
 			t.Fatal(err)
@@ -293,7 +352,8 @@ func TestReadRefuses(t *testing.T) {
 	}{
 		{"nothing", "", "the file is empty", true},
 		{"blanks", " \n\t", "the file is empty", true},
-		{"XML", `<?xml version="1.0"?><bom/>`, "it is XML: want CycloneDX 1.2 to 1.7 or SPDX 2.2 or 2.3, as JSON", true},
+		{"XML", `<?xml version="1.0"?><bom/>`, "it is XML: want CycloneDX 1.2 to 1.7 or SPDX 2.2 or 2.3, as JSON",
+			true},
 		{"tag-value", "SPDXVersion: SPDX-2.3\n", "it is SPDX as tag-value", true},
 		{"UTF-16", "\xff\xfe{\x00}\x00", "it is UTF-16", true},
 		{"a list", "[]", "it is no JSON object", true},
@@ -302,7 +362,8 @@ func TestReadRefuses(t *testing.T) {
 		{"CycloneDX 1.1", `{"bomFormat":"CycloneDX","specVersion":"1.1"}`, "CycloneDX of specVersion 1.1", true},
 		{"CycloneDX 2", `{"bomFormat":"CycloneDX","specVersion":"2.0"}`, "CycloneDX of specVersion 2.0", true},
 		{"CycloneDX of no version", `{"bomFormat":"CycloneDX"}`, "no specVersion", true},
-		{"both", `{"bomFormat":"CycloneDX","specVersion":"1.5","spdxVersion":"SPDX-2.3"}`, "both CycloneDX and SPDX", true},
+		{"both", `{"bomFormat":"CycloneDX","specVersion":"1.5","spdxVersion":"SPDX-2.3"}`, "both CycloneDX and SPDX",
+			true},
 		{"another bomFormat", `{"bomFormat":"Other"}`, `its bomFormat is "Other"`, true},
 		{"DSSE", `{"payloadType":"application/vnd.in-toto+json","payload":""}`, "signed envelope (DSSE)", true},
 		{"in-toto", `{"_type":"https://in-toto.io/Statement/v1","predicate":{}}`, "in-toto statement", true},
@@ -310,23 +371,36 @@ func TestReadRefuses(t *testing.T) {
 		{"SARIF", `{"runs":[]}`, "SARIF", true},
 		{"another object", `{"a":1}`, "it is no SBOM", true},
 		{"a truncated file", valid[:len(valid)/2], "unexpected end of JSON input", false},
-		{"a syntax error", strings.Replace(valid, `"components": [`, `"components": [,`, 1), "line 10, column 22: invalid character ','", false},
+		{"a syntax error", strings.Replace(valid, `"components": [`, `"components": [,`, 1),
+			"line 10, column 22: invalid character ','", false},
 		{"data after the end", valid + "x", "after top-level value", false},
-		{"a repeated list", `{"bomFormat":"CycloneDX","specVersion":"1.5","components":[],` + "\n" + `"components":[]}`, "line 2, column 1: components: this member occurs twice", false},
-		{"a repeated member", cyclone(`{"name":"a","purl":"pkg:npm/a@1","purl":"pkg:npm/b@1"}`), "components[0].purl: this member occurs twice", false},
-		{"a repeated member where nobody looks", cyclone(`{"name":"a","x":{"y":1,"y":2}}`), "components[0].x.y: this member occurs twice", false},
-		{"a list in another case", `{"bomFormat":"CycloneDX","specVersion":"1.5","Components":[]}`, `Components: the member must be written "components"`, false},
-		{"deep nesting", cyclone(strings.Repeat(`{"components":[`, 500) + strings.Repeat("]}", 500)), "nested deeper than 128 levels", false},
-		{"deeper nesting", strings.Repeat("{\"a\":", 20000) + "1" + strings.Repeat("}", 20000), "exceeded max depth", false},
-		{"a malformed property of ours", cyclone(`{"name":"a","purl":"pkg:npm/a@1","properties":[{"name":"cleanbill:layer:index","value":"-1"}]}`), `the property cleanbill:layer:index is "-1"`, false},
-		{"a malformed digest of ours", cyclone(`{"name":"a","purl":"pkg:npm/a@1","properties":[{"name":"cleanbill:layer:diffId","value":"x"}]}`), "is not a digest", false},
+		{"a repeated list",
+			`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[],` + "\n" + `"components":[]}`,
+			"line 2, column 1: components: this member occurs twice", false},
+		{"a repeated member", cyclone(`{"name":"a","purl":"pkg:npm/a@1","purl":"pkg:npm/b@1"}`),
+			"components[0].purl: this member occurs twice", false},
+		{"a repeated member where nobody looks", cyclone(`{"name":"a","x":{"y":1,"y":2}}`),
+			"components[0].x.y: this member occurs twice", false},
+		{"a list in another case", `{"bomFormat":"CycloneDX","specVersion":"1.5","Components":[]}`,
+			`Components: the member must be written "components"`, false},
+		{"deep nesting", cyclone(strings.Repeat(`{"components":[`, 500) + strings.Repeat("]}", 500)),
+			"nested deeper than 128 levels", false},
+		{"deeper nesting", strings.Repeat("{\"a\":", 20000) + "1" + strings.Repeat("}", 20000), "exceeded max depth",
+			false},
+		{"a malformed property of ours",
+			cyclone(`{"name":"a","purl":"pkg:npm/a@1","properties":[{"name":"cleanbill:layer:index","value":"-1"}]}`),
+			`the property cleanbill:layer:index is "-1"`, false},
+		{"a malformed digest of ours",
+			cyclone(`{"name":"a","purl":"pkg:npm/a@1","properties":[{"name":"cleanbill:layer:diffId","value":"x"}]}`),
+			"is not a digest", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := readString(c.document)
 			if err == nil {
 				t.Fatal("it was read")
 			}
-			if !strings.HasPrefix(err.Error(), "could not read the SBOM app.json: ") || !strings.Contains(err.Error(), c.want) {
+			if !strings.HasPrefix(err.Error(), "could not read the SBOM app.json: ") || !strings.Contains(err.Error(),
+				c.want) {
 				t.Errorf("%v\ndoes not say %q", err, c.want)
 			}
 			if core.Usage(err) != c.usage {
@@ -346,7 +420,8 @@ func TestByteOrderMarkIsAccepted(t *testing.T) {
 }
 
 func TestReadIsBounded(t *testing.T) {
-	component := `{"type":"library","name":"a","purl":"pkg:npm/a@1","evidence":{"occurrences":[{"location":"` + strings.Repeat("x", 100) + `"}]}}`
+	component := `{"type":"library","name":"a","purl":"pkg:npm/a@1","evidence":{"occurrences":[{"location":"` + strings.Repeat("x",
+		100) + `"}]}}`
 	document := cyclone(component + "," + component + "," + component)
 	for name, l := range map[string]limit.Limits{
 		"metadata-size": {MetadataSize: 100},
@@ -364,7 +439,8 @@ func TestReadIsBounded(t *testing.T) {
 func TestReadStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	document := cyclone(strings.TrimSuffix(strings.Repeat(`{"type":"library","name":"a","purl":"pkg:npm/a@1"},`, 2000), ","))
+	document := cyclone(strings.TrimSuffix(strings.Repeat(`{"type":"library","name":"a","purl":"pkg:npm/a@1"},`, 2000),
+		","))
 	if _, err := Read(ctx, "x", []byte(document), limit.Defaults()); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
@@ -374,23 +450,30 @@ func TestReadStopsWhenCancelled(t *testing.T) {
 // valid, bounded and readable.
 func TestHostileTextStaysInsideTheDocument(t *testing.T) {
 	attacks := []string{
-		"\x1b[31m\u202e\x00", "a\nb=c\ncleanbill:vendored=true", strings.Repeat("\u65e5", 100_000), "\xff\xfe", `"},{"name":"x`, "(((MIT", "MIT OR", "LicenseRef-", "LicenseRef-a b",
+		"\x1b[31m\u202e\x00", "a\nb=c\ncleanbill:vendored=true", strings.Repeat("\u65e5", 100_000), "\xff\xfe",
+		`"},{"name":"x`, "(((MIT", "MIT OR", "LicenseRef-", "LicenseRef-a b",
 		"", " ", "sha256:x", "pkg:npm/a@1", "#L5@", strings.Repeat("(", 10_000), "GPL-2.0-only WITH nothing",
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	pick := func() string { return attacks[r.IntN(len(attacks))] }
-	for range 60 {
-		e := core.Evidence{Subjects: []core.Subject{{Name: pick(), Kind: core.KindImage, Digest: digestOf("2"), MediaType: pick(), Platform: &core.Platform{OS: pick(), Architecture: pick()}}},
-			Images: []core.ImageFacts{{Subject: digestOf("2"), Distro: &core.Distro{ID: pick(), VersionID: pick(), PrettyName: pick()}, Base: &core.BaseImage{Name: pick()},
+	for range 20 {
+		e := core.Evidence{Subjects: []core.Subject{{Name: pick(), Kind: core.KindImage, Digest: digestOf("2"),
+			MediaType: pick(), Platform: &core.Platform{OS: pick(), Architecture: pick()}}},
+			Images: []core.ImageFacts{{Subject: digestOf("2"), Distro: &core.Distro{ID: pick(), VersionID: pick(),
+				PrettyName: pick()}, Base: &core.BaseImage{Name: pick()},
 				Layers: []core.LayerFacts{{DiffID: digestOf("a"), CreatedBy: pick()}}}}}
 		for range 3 {
-			e.Packages = append(e.Packages, core.Package{Subject: digestOf("2"), Name: pick(), Version: pick(), Purl: "pkg:npm/a@1", Ecosystem: pick(), Architecture: pick(),
-				Source: &core.SourcePackage{Name: pick(), Version: pick()}, Licenses: []string{pick(), pick()}, Hashes: map[string]string{pick(): pick(), "sha1": pick()},
-				Locations: []core.Location{{Path: pick()}}, Origin: &core.Origin{DiffID: digestOf("a"), CreatedBy: pick()}, Analyzer: pick(), Scope: core.Scope(pick())})
+			e.Packages = append(e.Packages, core.Package{Subject: digestOf("2"), Name: pick(), Version: pick(),
+				Purl: "pkg:npm/a@1", Ecosystem: pick(), Architecture: pick(),
+				Source: &core.SourcePackage{Name: pick(), Version: pick()}, Licenses: []string{pick(), pick()},
+				Hashes:    map[string]string{pick(): pick(), "sha1": pick()},
+				Locations: []core.Location{{Path: pick()}}, Origin: &core.Origin{DiffID: digestOf("a"),
+					CreatedBy: pick()}, Analyzer: pick(), Scope: core.Scope(pick())})
 		}
 		for _, format := range []Format{CycloneDX, SPDX} {
 			data := written(t, format, e)
-			if !utf8.Valid(data) || bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			if !utf8.Valid(data) || bytes.ContainsFunc(data,
+				func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 				t.Fatalf("%s holds characters that do not print", format)
 			}
 			if len(data) > 2_000_000 {
@@ -477,14 +560,17 @@ func FuzzRead(f *testing.F) {
 		f.Add(written(f, CycloneDX, e))
 		f.Add(written(f, SPDX, e))
 	}
-	for _, s := range []string{`<bom/>`, "SPDXVersion: SPDX-2.3", `{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"purl":"pkg:npm/a@1","version":null}]}`,
-		spdxDocument(`null`, `,"documentDescribes":["a"]`), cyclone(`{"type":"operating-system"},{"purl":"pkg:deb/debian/a@1","components":[{}]}`)} {
+	for _, s := range []string{`<bom/>`, "SPDXVersion: SPDX-2.3",
+		`{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"purl":"pkg:npm/a@1","version":null}]}`,
+		spdxDocument(`null`, `,"documentDescribes":["a"]`),
+		cyclone(`{"type":"operating-system"},{"purl":"pkg:deb/debian/a@1","components":[{}]}`)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := Read(context.Background(), "fuzz", data, limit.Limits{MetadataSize: 1 << 20, Entries: 10_000})
 		if err != nil {
-			if err.Error() == "" || strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			if err.Error() == "" || strings.ContainsFunc(err.Error(),
+				func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("the error does not print: %q", err)
 			}
 			return
@@ -493,7 +579,8 @@ func FuzzRead(f *testing.F) {
 			if len(e.Subjects) != 1 {
 				t.Fatalf("there are %d subjects", len(e.Subjects))
 			}
-			again, err := Read(context.Background(), "again", written(t, format, e), limit.Limits{MetadataSize: 64 << 20, PathLength: 1 << 16})
+			again, err := Read(context.Background(), "again", written(t, format, e),
+				limit.Limits{MetadataSize: 64 << 20, PathLength: 1 << 16})
 			if err != nil {
 				t.Fatalf("what was written of it cannot be read: %v", err)
 			}

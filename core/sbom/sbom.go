@@ -1,13 +1,13 @@
 // Package sbom writes the packages of evidence as a software bill of materials, and reads one that somebody wrote:
 // CycloneDX 1.6 and SPDX 2.3 out, CycloneDX 1.2 to 1.7 and SPDX 2.2 and 2.3 in, as JSON.
 //
-// What it writes is deterministic: the same evidence gives the same bytes but for the timestamp, which the caller gives,
-// and serial numbers and namespaces are derived from the content. The documents are built from the types of
-// cyclonedx-go and tools-golang and encoded by them. What those libraries get wrong is corrected here:
-// cyclonedx-go's encoder converts to 1.6 by copying the document through gob, so the version is set by hand and members
-// of 1.7 are not used; it writes whatever licence id it is given, and both libraries whatever bytes, so licences are
-// checked against the SPDX list and text is made safe first; and
-// tools-golang documents OPERATING-SYSTEM as a purpose, where the JSON schema has OPERATING_SYSTEM.
+// What it writes is deterministic: the same evidence gives the same bytes but for the timestamp, which the caller
+// gives, and serial numbers and namespaces are derived from the content. The documents are built from the types of
+// cyclonedx-go and tools-golang and encoded by them. What those libraries get wrong is corrected here: cyclonedx-go's
+// encoder converts to 1.6 by copying the document through gob, so the version is set by hand and members of 1.7 are
+// not used; it writes whatever licence id it is given, and both libraries whatever bytes, so licences are checked
+// against the SPDX list and text is made safe first; and tools-golang documents OPERATING-SYSTEM as a purpose, where
+// the JSON schema has OPERATING_SYSTEM.
 //
 // Reading does not use them, because their decoders hold several copies, give no place for an error, and trust their
 // input: tools-golang dereferences a null among the packages and removes null relationships in quadratic time,

@@ -31,55 +31,75 @@ func testOptions() Options { return Options{Timestamp: testTime, Tool: "cleanbil
 func debian(name string, digest core.Digest, architecture string) core.Evidence {
 	base, top, gone := digestOf("a"), digestOf("b"), 1
 	origin := func(layer int) *core.Origin {
-		return &core.Origin{Layer: layer, DiffID: []core.Digest{base, top}[layer], CreatedBy: []string{"ADD rootfs.tar /", "RUN npm ci\n# two lines"}[layer]}
+		return &core.Origin{Layer: layer, DiffID: []core.Digest{base, top}[layer],
+			CreatedBy: []string{"ADD rootfs.tar /", "RUN npm ci\n# two lines"}[layer]}
 	}
 	at := func(path string, layer core.Digest) []core.Location {
 		return []core.Location{{Path: path, Layer: layer}}
 	}
 	return core.Evidence{
-		Subjects: []core.Subject{{Name: name, Kind: core.KindImage, Digest: digest, MediaType: "application/vnd.oci.image.manifest.v1+json",
-			Platform: &core.Platform{OS: "linux", Architecture: architecture}}},
+		Subjects: []core.Subject{{Name: name, Kind: core.KindImage, Digest: digest,
+			MediaType: "application/vnd.oci.image.manifest.v1+json",
+			Platform:  &core.Platform{OS: "linux", Architecture: architecture}}},
 		Images: []core.ImageFacts{{Subject: digest, Platform: core.Platform{OS: "linux", Architecture: architecture},
 			Layers: []core.LayerFacts{
 				{Digest: digestOf("c"), DiffID: base, CreatedBy: "ADD rootfs.tar /"},
 				{Digest: digestOf("d"), DiffID: top, CreatedBy: "RUN npm ci\n# two lines"},
 			},
-			Base:   &core.BaseImage{Name: "debian:12", Digest: digestOf("e")},
-			Distro: &core.Distro{ID: "debian", VersionID: "12", Codename: "bookworm", PrettyName: "Debian GNU/Linux 12 (bookworm)", Ecosystem: "Debian:12", EndOfLife: "2028-06-30"},
+			Base: &core.BaseImage{Name: "debian:12", Digest: digestOf("e")},
+			Distro: &core.Distro{ID: "debian", VersionID: "12", Codename: "bookworm",
+				PrettyName: "Debian GNU/Linux 12 (bookworm)", Ecosystem: "Debian:12", EndOfLife: "2028-06-30"},
 		}},
 		Packages: []core.Package{
-			{Subject: digest, Name: "libssl3", Version: "1:3.0.11-1~deb12u2", Purl: "pkg:deb/debian/libssl3@1%3A3.0.11-1~deb12u2?arch=" + architecture + "&distro=debian-12",
-				Ecosystem: "Debian:12", Architecture: architecture, Source: &core.SourcePackage{Name: "openssl", Version: "3.0.11-1"},
-				Licenses: []string{"Apache-2.0"}, Locations: []core.Location{{Path: "var/lib/dpkg/status", Line: 812, Layer: base}}, Origin: origin(0), Analyzer: "os/dpkg"},
-			{Subject: digest, Name: "tzdata", Version: "2024a", Purl: "pkg:deb/debian/tzdata@2024a?arch=all&distro=debian-12", Ecosystem: "Debian:12", Architecture: "all",
-				Locations: at("var/lib/dpkg/status", base), Origin: origin(0), Analyzer: "os/dpkg"},
-			{Subject: digest, Name: "@babel/core", Version: "7.0.0", Purl: "pkg:npm/%40babel/core@7.0.0", Ecosystem: "npm", Licenses: []string{"MIT"}, Scope: core.ScopeDevelopment,
-				Hashes:    map[string]string{"sha512": strings.Repeat("0f", 64), "tlsh": "T1ABC"},
-				Locations: []core.Location{{Path: "app/package-lock.json", Line: 7}, {Path: "app/b/package-lock.json"}}, Origin: origin(1), Analyzer: "javascript/packagelock"},
-			{Subject: digest, Name: "org.apache.logging.log4j:log4j-core", Version: "2.14.1", Purl: "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1", Ecosystem: "Maven",
-				Licenses: []string{"Apache-2.0", "GPL-2.0-only WITH Classpath-exception-2.0 OR MIT", "The Acme License <v1>"}, Hashes: map[string]string{"sha1": strings.Repeat("9", 40)},
-				Locations: at("app/x.jar!/log4j-core.jar", top), Origin: origin(1), Analyzer: "java/archive", Vendored: true},
-			{Subject: digest, Name: "github.com/Azure/go-autorest", Version: "v14.2.0+incompatible", Purl: "pkg:golang/github.com/Azure/go-autorest@v14.2.0%2Bincompatible", Ecosystem: "Go",
-				Licenses: []string{"LicenseRef-Acme OR MIT"}, Locations: at("usr/bin/tool", top), Origin: origin(1), Analyzer: "go/binary"},
-			{Subject: digest, Name: "Django_App", Version: "4.2", Purl: "pkg:pypi/django-app@4.2", Ecosystem: "PyPI", Licenses: []string{"BSD License"}, Locations: at("a#L3", ""), Analyzer: "python/wheel", Scope: core.ScopeRuntime},
-			{Subject: digest, Name: "unversioned", Purl: "pkg:npm/unversioned", Ecosystem: "npm", Locations: at("x", ""), Analyzer: "javascript/packagejson"},
-			{Subject: digest, Name: "removed", Version: "1", Purl: "pkg:npm/removed@1", Ecosystem: "npm", Locations: at("gone", base),
-				Origin: &core.Origin{Layer: 0, DiffID: base, RemovedIn: &gone}, Analyzer: "javascript/packagejson"},
+			{Subject: digest, Name: "libssl3", Version: "1:3.0.11-1~deb12u2",
+				Purl:      "pkg:deb/debian/libssl3@1%3A3.0.11-1~deb12u2?arch=" + architecture + "&distro=debian-12",
+				Ecosystem: "Debian:12", Architecture: architecture, Source: &core.SourcePackage{Name: "openssl",
+					Version: "3.0.11-1"},
+				Licenses: []string{"Apache-2.0"}, Locations: []core.Location{{Path: "var/lib/dpkg/status", Line: 812,
+					Layer: base}}, Origin: origin(0), Analyzer: "os/dpkg"},
+			{Subject: digest, Name: "tzdata", Version: "2024a",
+				Purl: "pkg:deb/debian/tzdata@2024a?arch=all&distro=debian-12", Ecosystem: "Debian:12",
+				Architecture: "all",
+				Locations:    at("var/lib/dpkg/status", base), Origin: origin(0), Analyzer: "os/dpkg"},
+			{Subject: digest, Name: "@babel/core", Version: "7.0.0", Purl: "pkg:npm/%40babel/core@7.0.0",
+				Ecosystem: "npm", Licenses: []string{"MIT"}, Scope: core.ScopeDevelopment,
+				Hashes: map[string]string{"sha512": strings.Repeat("0f", 64), "tlsh": "T1ABC"},
+				Locations: []core.Location{{Path: "app/package-lock.json", Line: 7},
+					{Path: "app/b/package-lock.json"}}, Origin: origin(1), Analyzer: "javascript/packagelock"},
+			{Subject: digest, Name: "org.apache.logging.log4j:log4j-core", Version: "2.14.1",
+				Purl: "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1", Ecosystem: "Maven",
+				Licenses: []string{"Apache-2.0", "GPL-2.0-only WITH Classpath-exception-2.0 OR MIT",
+					"The Acme License <v1>"}, Hashes: map[string]string{"sha1": strings.Repeat("9", 40)},
+				Locations: at("app/x.jar!/log4j-core.jar", top), Origin: origin(1), Analyzer: "java/archive",
+				Vendored: true},
+			{Subject: digest, Name: "github.com/Azure/go-autorest", Version: "v14.2.0+incompatible",
+				Purl: "pkg:golang/github.com/Azure/go-autorest@v14.2.0%2Bincompatible", Ecosystem: "Go",
+				Licenses: []string{"LicenseRef-Acme OR MIT"}, Locations: at("usr/bin/tool", top), Origin: origin(1),
+				Analyzer: "go/binary"},
+			{Subject: digest, Name: "Django_App", Version: "4.2", Purl: "pkg:pypi/django-app@4.2", Ecosystem: "PyPI",
+				Licenses: []string{"BSD License"}, Locations: at("a#L3", ""), Analyzer: "python/wheel",
+				Scope: core.ScopeRuntime},
+			{Subject: digest, Name: "unversioned", Purl: "pkg:npm/unversioned", Ecosystem: "npm", Locations: at("x",
+				""), Analyzer: "javascript/packagejson"},
+			{Subject: digest, Name: "removed", Version: "1", Purl: "pkg:npm/removed@1", Ecosystem: "npm",
+				Locations: at("gone", base),
+				Origin:    &core.Origin{Layer: 0, DiffID: base, RemovedIn: &gone}, Analyzer: "javascript/packagejson"},
 		},
-		Examinations: []core.Examination{{Name: core.ExaminePackages, Subject: digest, Tool: "cleanbill", Status: core.Complete}},
+		Examinations: []core.Examination{{Name: core.ExaminePackages, Subject: digest, Tool: "cleanbill",
+			Status: core.Complete}},
 	}
 }
 
 // twoPlatforms is the evidence of an index.
 func twoPlatforms() core.Evidence {
 	index := digestOf("1")
-	e := core.Evidence{Subjects: []core.Subject{{Name: "registry.example:5000/team/app:1.0", Kind: core.KindIndex, Digest: index, MediaType: "application/vnd.oci.image.index.v1+json"}}}
-	for digest, architecture := range map[core.Digest]string{digestOf("2"): "amd64", digestOf("3"): "arm64"} {
-		platform := debian("registry.example:5000/team/app:1.0", digest, architecture)
+	e := core.Evidence{Subjects: []core.Subject{{Name: "registry.example:5000/team/app:1.0", Kind: core.KindIndex,
+		Digest: index, MediaType: "application/vnd.oci.image.index.v1+json"}}}
+	for _, p := range []struct{ digest, architecture string }{{"2", "amd64"}, {"3", "arm64"}} {
+		platform := debian("registry.example:5000/team/app:1.0", digestOf(p.digest), p.architecture)
 		platform.Subjects[0].Parent = index
 		e.Add(platform)
 	}
-	slices.SortFunc(e.Subjects, func(a, b core.Subject) int { return strings.Compare(string(a.Digest), string(b.Digest)) })
 	e.Examinations[1].Status, e.Examinations[1].Why = core.Partial, []string{"one lockfile is malformed"}
 	return e
 }
@@ -88,19 +108,26 @@ func samples() map[string]core.Evidence {
 	two := debian("registry.example/app:1", digestOf("2"), "amd64")
 	two.Add(core.Evidence{
 		Subjects: []core.Subject{{Name: "./src", Kind: core.KindSource, Digest: digestOf("4")}},
-		Packages: []core.Package{{Subject: digestOf("4"), Name: "serde", Version: "1.0.0", Purl: "pkg:cargo/serde@1.0.0", Ecosystem: "crates.io", Analyzer: "rust/cargolock", Locations: []core.Location{{Path: "Cargo.lock"}}}},
+		Packages: []core.Package{{Subject: digestOf("4"), Name: "serde", Version: "1.0.0",
+			Purl: "pkg:cargo/serde@1.0.0", Ecosystem: "crates.io", Analyzer: "rust/cargolock",
+			Locations: []core.Location{{Path: "Cargo.lock"}}}},
 	})
 	return map[string]core.Evidence{
 		"image":   debian("registry.example/team/app:1.0", digestOf("2"), "amd64"),
 		"index":   twoPlatforms(),
 		"targets": two,
-		"scratch": {Subjects: []core.Subject{{Name: "scratch.tar", Kind: core.KindImage, Digest: digestOf("5"), Platform: &core.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}}}},
+		"scratch": {Subjects: []core.Subject{{Name: "scratch.tar", Kind: core.KindImage, Digest: digestOf("5"),
+			Platform: &core.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}}}},
 		"rpm": {
 			Subjects: []core.Subject{{Name: "localhost:5000/ubi:9", Kind: core.KindImage, Digest: digestOf("6")}},
-			Images:   []core.ImageFacts{{Subject: digestOf("6"), Distro: &core.Distro{ID: "rocky", VersionID: "9.3", Ecosystem: "Rocky Linux:9"}}},
-			Packages: []core.Package{{Subject: digestOf("6"), Name: "openssl-libs", Version: "1:3.0.7-24.el9", Purl: "pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?arch=x86_64&distro=rocky-9.3&epoch=1&sourcerpm=openssl-3.0.7-24.el9.src.rpm",
-				Ecosystem: "Rocky Linux:9", Architecture: "x86_64", Source: &core.SourcePackage{Name: "openssl", Version: "3.0.7-24.el9"},
-				Licenses: []string{"ASL 2.0"}, Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}}, Analyzer: "os/rpm"}},
+			Images: []core.ImageFacts{{Subject: digestOf("6"), Distro: &core.Distro{ID: "rocky", VersionID: "9.3",
+				Ecosystem: "Rocky Linux:9"}}},
+			Packages: []core.Package{{Subject: digestOf("6"), Name: "openssl-libs", Version: "1:3.0.7-24.el9",
+				Purl:      "pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?arch=x86_64&distro=rocky-9.3&epoch=1&sourcerpm=openssl-3.0.7-24.el9.src.rpm",
+				Ecosystem: "Rocky Linux:9", Architecture: "x86_64", Source: &core.SourcePackage{Name: "openssl",
+					Version: "3.0.7-24.el9"},
+				Licenses: []string{"ASL 2.0"}, Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}},
+				Analyzer: "os/rpm"}},
 		},
 	}
 }
@@ -142,7 +169,8 @@ func TestDocumentsAreAsTheGoldenFiles(t *testing.T) {
 		for _, format := range []Format{CycloneDX, SPDX} {
 			t.Run(name+"/"+string(format), func(t *testing.T) {
 				got := written(t, format, e)
-				golden := filepath.Join("testdata", name+"."+map[Format]string{CycloneDX: "cdx", SPDX: "spdx"}[format]+".json")
+				golden := filepath.Join("testdata", name+"."+map[Format]string{CycloneDX: "cdx",
+					SPDX: "spdx"}[format]+".json")
 				if *update {
 					if err := os.WriteFile(golden, got, 0o644); err != nil {
 						t.Fatal(err)
@@ -164,8 +192,10 @@ func TestDocumentsAreValid(t *testing.T) {
 	dir := shared(t, "schemas")
 	validators := map[Format]*jsonschema.Schema{
 		CycloneDX: compile(t, filepath.Join(dir, "cyclonedx", "bom-1.6.SNAPSHOT.schema.json"), map[string]string{
-			"http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json":     filepath.Join(dir, "cyclonedx", "spdx.SNAPSHOT.schema.json"),
-			"http://cyclonedx.org/schema/jsf-0.82.SNAPSHOT.schema.json": filepath.Join(dir, "cyclonedx", "jsf-0.82.SNAPSHOT.schema.json"),
+			"http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json": filepath.Join(dir, "cyclonedx",
+				"spdx.SNAPSHOT.schema.json"),
+			"http://cyclonedx.org/schema/jsf-0.82.SNAPSHOT.schema.json": filepath.Join(dir, "cyclonedx",
+				"jsf-0.82.SNAPSHOT.schema.json"),
 		}),
 		SPDX: compile(t, filepath.Join(dir, "spdx-2.3.schema.json"), nil),
 	}
@@ -231,8 +261,10 @@ func comparables(packages []core.Package) []comparable {
 		if !p.Visible() {
 			continue
 		}
-		c := comparable{Name: p.Name, Version: p.Version, Purl: p.Purl, Ecosystem: p.Ecosystem, Architecture: p.Architecture, Analyzer: p.Analyzer,
-			Source: sourceOrNone(p.Source), Licenses: p.Licenses, Hashes: p.Hashes, Scope: p.Scope, Vendored: p.Vendored, Locations: slices.Clone(p.Locations)}
+		c := comparable{Name: p.Name, Version: p.Version, Purl: p.Purl, Ecosystem: p.Ecosystem,
+			Architecture: p.Architecture, Analyzer: p.Analyzer,
+			Source: sourceOrNone(p.Source), Licenses: p.Licenses, Hashes: p.Hashes, Scope: p.Scope,
+			Vendored: p.Vendored, Locations: slices.Clone(p.Locations)}
 		if p.Origin != nil {
 			c.Origin = *p.Origin
 			c.Origin.CreatedBy = clean(c.Origin.CreatedBy)
@@ -252,7 +284,8 @@ func TestWhatIsWrittenReadsBackTheSame(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(comparables(e.Packages), comparables(got.Packages), cmpopts.EquateEmpty()); diff != "" {
+				if diff := cmp.Diff(comparables(e.Packages), comparables(got.Packages),
+					cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("packages differ (-written +read):\n%s", diff)
 				}
 			})
@@ -339,7 +372,8 @@ func TestOneSubjectAlone(t *testing.T) {
 		if err := WriteSubject(&b, format, twoPlatforms(), digestOf("3"), testOptions()); err != nil {
 			t.Fatal(err)
 		}
-		if s := b.String(); !strings.Contains(s, "arch=arm64") || strings.Contains(s, "arch=amd64") || strings.Contains(s, string(digestOf("1"))) {
+		if s := b.String(); !strings.Contains(s, "arch=arm64") || strings.Contains(s,
+			"arch=amd64") || strings.Contains(s, string(digestOf("1"))) {
 			t.Errorf("%s is not about one platform alone", format)
 		}
 	}
@@ -365,7 +399,8 @@ func TestSourceDigestIsHashedAndImagePurlNamesTheRepository(t *testing.T) {
 		platform *core.Platform
 		want     string
 	}{
-		{"registry.example:5000/Team/app:1.0", arm, "pkg:oci/app@" + d + "?arch=arm&repository_url=registry.example:5000%2Fteam%2Fapp&tag=1.0"},
+		{"registry.example:5000/Team/app:1.0", arm,
+			"pkg:oci/app@" + d + "?arch=arm&repository_url=registry.example:5000%2Fteam%2Fapp&tag=1.0"},
 		{"ghcr.io/o/app@" + d, nil, "pkg:oci/app@" + d + "?repository_url=ghcr.io%2Fo%2Fapp"},
 		{"debian:12", nil, "pkg:oci/debian@" + d + "?tag=12"},
 		{"/srv/images/app.tar.gz", nil, "pkg:oci/app.tar.gz@" + d},

@@ -51,7 +51,10 @@ func (s *spdxWriter) document(roots []*part, o Options) *v2_3.Document {
 		id := s.part(r)
 		s.relate("DOCUMENT", common.TypeRelationshipDescribe, id)
 	}
-	slices.SortStableFunc(s.others, func(a, b *v2_3.OtherLicense) int { return strings.Compare(a.LicenseIdentifier, b.LicenseIdentifier) })
+	slices.SortStableFunc(s.others, func(a, b *v2_3.OtherLicense) int {
+		return strings.Compare(a.LicenseIdentifier,
+			b.LicenseIdentifier)
+	})
 	return &v2_3.Document{
 		SPDXVersion:    v2_3.Version,
 		DataLicense:    v2_3.DataLicense,
@@ -171,7 +174,8 @@ func purlReference(purl string) []*v2_3.PackageExternalReference {
 	if purl == "" {
 		return nil
 	}
-	return []*v2_3.PackageExternalReference{{Category: common.CategoryPackageManager, RefType: purlReferenceType, Locator: purl}}
+	return []*v2_3.PackageExternalReference{{Category: common.CategoryPackageManager, RefType: purlReferenceType,
+		Locator: purl}}
 }
 
 func checksums(m map[string]string) []common.Checksum {

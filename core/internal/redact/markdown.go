@@ -29,7 +29,8 @@ func lineStart(s string) string {
 	if trimmed == "" {
 		return ""
 	}
-	if strings.ContainsRune("-+=/:#~", rune(trimmed[0])) || trimmed[0] >= '0' && trimmed[0] <= '9' || len(trimmed) < len(s) {
+	if strings.ContainsRune("-+=/:#~",
+		rune(trimmed[0])) || trimmed[0] >= '0' && trimmed[0] <= '9' || len(trimmed) < len(s) {
 		return breaker
 	}
 	return ""

@@ -1,6 +1,6 @@
-// Package redact makes foreign text safe for the places where people read it: terminals, logs, Markdown. Names, versions,
-// paths, titles and error messages come from images and registries that others wrote; none of them may move the cursor,
-// hide text, start a command of a CI platform, mention somebody, or show a credential.
+// Package redact makes foreign text safe for the places where people read it: terminals, logs, Markdown. Names,
+// versions, paths, titles and error messages come from images and registries that others wrote; none of them may move
+// the cursor, hide text, start a command of a CI platform, mention somebody, or show a credential.
 //
 // It rewrites strings and nothing else: whoever prints decides where the result goes, and data formats (JSON, SARIF)
 // keep the original.

@@ -85,7 +85,8 @@ func parameters(query string) string {
 func namesOnly(name string) bool {
 	switch strings.ToLower(name) {
 	case "scope", "service", "platform", "digest", "tag", "ns", "n", "last",
-		"arch", "distro", "epoch", "upstream", "source", "sourceversion", "sourcerpm", "type", "classifier", "file_name":
+		"arch", "distro", "epoch", "upstream", "source", "sourceversion", "sourcerpm", "type", "classifier",
+		"file_name":
 		return true
 	}
 	return false

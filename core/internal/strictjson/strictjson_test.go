@@ -41,7 +41,9 @@ func walk(r *Reader) (any, error) {
 
 func TestReaderReadsWhatEncodingJSONReads(t *testing.T) {
 	for _, document := range []string{
-		`{}`, `[]`, `0`, `"x"`, ` null `, "\n{\"a\" : [1, -2.5e3, true, false, null, \"\\u0041\\n\\\"\", {\"b\":{}}], \"c\":\"é\"}\r\n", `[[],[[]],{"a":[]}]`, `{"a\u0062":1,"\"":2}`,
+		`{}`, `[]`, `0`, `"x"`, ` null `,
+		"\n{\"a\" : [1, -2.5e3, true, false, null, \"\\u0041\\n\\\"\", {\"b\":{}}], \"c\":\"é\"}\r\n",
+		`[[],[[]],{"a":[]}]`, `{"a\u0062":1,"\"":2}`,
 		"\"\xff\"",
 	} {
 		r, err := NewReader([]byte(document), 8)
@@ -122,7 +124,8 @@ type inner struct {
 func TestDecodeAcceptsExactlyTheType(t *testing.T) {
 	for _, c := range []struct{ document, want string }{
 		{`{"name":"a"}`, ""},
-		{`{"name":"a","count":3,"score":null,"on":true,"time":"2026-01-01T00:00:00Z","inner":[{"k":"v"}],"words":{"x":{"k":""}}}`, ""},
+		{`{"name":"a","count":3,"score":null,"on":true,"time":"2026-01-01T00:00:00Z","inner":[{"k":"v"}],"words":{"x":{"k":""}}}`,
+			""},
 		{`{}`, `line 1, column 1: the member "name" is missing`},
 		{`{"name":"a","inner":[{}]}`, `inner[0]: the member "k" is missing`},
 		{`{"name":"a","words":{"x":{"z":1}}}`, "words.x.z: there is no such member; want k"},
@@ -171,7 +174,8 @@ func TestLocateFindsTheValue(t *testing.T) {
 
 // FuzzReader holds that the walk agrees with encoding/json on every document: on what it says, and on whether it is one.
 func FuzzReader(f *testing.F) {
-	for _, s := range []string{`{"a":[1,"x",null,true,{"b":{}}]}`, `[]`, `"\u00e9"`, `{"a":1,"a":2}`, `{"a\u0062":0}`, ` 1e9 `, `{`, `{"a":"\"]"}`, "[\"\xff\"]"} {
+	for _, s := range []string{`{"a":[1,"x",null,true,{"b":{}}]}`, `[]`, `"\u00e9"`, `{"a":1,"a":2}`, `{"a\u0062":0}`,
+		` 1e9 `, `{`, `{"a":"\"]"}`, "[\"\xff\"]"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
