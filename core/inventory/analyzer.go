@@ -173,6 +173,7 @@ func boundProblems(problems []core.Problem) []core.Problem {
 	if len(problems) <= maxProblems {
 		return problems
 	}
-	rest := core.Problem{Path: problems[0].Path, Why: fmt.Sprintf("%d more problems like these", len(problems)-maxProblems)}
+	why := fmt.Sprintf("%d more problems like these", len(problems)-maxProblems)
+	rest := core.Problem{Path: problems[0].Path, Why: why}
 	return append(problems[:maxProblems:maxProblems], rest)
 }

@@ -2,18 +2,21 @@ package inventory
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"debug/buildinfo"
 	"debug/elf"
 	"debug/macho"
 	"debug/pe"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 // minExecutable is below the size of any linked program that could carry a list of modules.
@@ -22,8 +25,8 @@ const minExecutable = 4 << 10
 // mayBeExecutable does not look at the mode: an executable that was copied without its bit is still what gets deployed.
 func mayBeExecutable(_ string, info fs.FileInfo) bool { return info.Size() >= minExecutable }
 
-// isExecutable knows linked executables and libraries by their first bytes: ELF but for objects and core dumps, PE,
-// Mach-O and WebAssembly.
+// isExecutable knows linked executables and libraries by their first bytes: ELF but for objects and core dumps, PE
+// and Mach-O.
 func isExecutable(head []byte) bool {
 	if len(head) < 20 {
 		return false
@@ -36,7 +39,7 @@ func isExecutable(head []byte) bool {
 		}
 		kind := elf.Type(order.Uint16(head[16:]))
 		return kind != elf.ET_REL && kind != elf.ET_CORE
-	case bytes.HasPrefix(head, []byte("MZ")), bytes.HasPrefix(head, []byte("\x00asm")):
+	case bytes.HasPrefix(head, []byte("MZ")):
 		return true
 	}
 	switch magic := binary.LittleEndian.Uint32(head); magic {
@@ -76,34 +79,41 @@ func isUnversionedMain(main string) func(core.Package) bool {
 	}
 }
 
-// examineRustBinary reads the list that cargo-auditable embeds, if there is one.
+// examineRustBinary reads the list that cargo-auditable embeds, if there is one. It is compressed, so it is inflated
+// once within bounds before the extractor does it without.
+//
+// https://github.com/rust-secure-code/cargo-auditable/blob/master/PARSING.md
 func examineRustBinary(ctx context.Context, s *analysis) error {
-	if data, size := rustSection(s.file.Content); data != nil && size > s.limits.MetadataSize {
-		s.problem("its list of crates has %d bytes: more than %d are not believable", size, s.limits.MetadataSize)
+	list, ok := rustSection(s.file.Content)
+	if !ok {
 		return nil
-	} else if data == nil && !isWasm(s.file.Content) {
-		return nil
+	}
+	if list.size > s.limits.MetadataSize {
+		return &limit.Exceeded{Limit: "metadata-size", Max: s.limits.MetadataSize, Unit: "bytes", What: s.file.Path}
+	}
+	inflated, err := zlib.NewReader(list.open())
+	if err != nil {
+		return fmt.Errorf("inflate its list of crates: %w", err)
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(inflated, s.limits.MetadataSize+1))
+	if err != nil {
+		return fmt.Errorf("inflate its list of crates: %w", err)
+	}
+	if n > s.limits.MetadataSize {
+		return &limit.Exceeded{Limit: "metadata-size", Max: s.limits.MetadataSize, Unit: "bytes", What: s.file.Path}
 	}
 	return s.extractAll(ctx)
 }
 
-func isWasm(r io.ReaderAt) bool {
-	head := make([]byte, 4)
-	_, err := r.ReadAt(head, 0)
-	return err == nil && string(head) == "\x00asm"
-}
-
-// rustSection finds cargo-auditable's section.
-//
-// https://github.com/rust-secure-code/cargo-auditable/blob/master/PARSING.md
-func rustSection(r io.ReaderAt) (io.ReaderAt, int64) {
-	for _, sec := range sectionsOf(r) {
-		switch sec.name {
-		case ".dep-v0", ".rust-deps-v0", "rdep-v0", "rust-deps-v0":
-			return sec.data, sec.size
+func rustSection(r io.ReaderAt) (section, bool) {
+	for _, name := range []string{".dep-v0", ".rust-deps-v0", "rdep-v0", "rust-deps-v0"} {
+		for _, s := range sectionsOf(r) {
+			if s.name == name {
+				return s, true
+			}
 		}
 	}
-	return nil, 0
+	return section{}, false
 }
 
 func hasSection(r io.ReaderAt, names ...string) bool {
@@ -112,8 +122,8 @@ func hasSection(r io.ReaderAt, names ...string) bool {
 
 type section struct {
 	name string
-	data io.ReaderAt
-	size int64
+	open func() io.ReadSeeker
+	size int64 // in memory or in the file, whichever is larger
 }
 
 // sectionsOf lists the sections of an executable; none if it is broken or of another kind.
@@ -130,7 +140,7 @@ func sectionsOf(r io.ReaderAt) []section {
 			return nil
 		}
 		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.ReaderAt, int64(min(s.FileSize, 1<<62))})
+			sections = append(sections, section{s.Name, s.Open, int64(min(max(s.FileSize, s.Size), 1<<62))})
 		}
 	case strings.HasPrefix(string(head), "MZ"):
 		f, err := pe.NewFile(r)
@@ -138,7 +148,7 @@ func sectionsOf(r io.ReaderAt) []section {
 			return nil
 		}
 		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.ReaderAt, int64(s.Size)})
+			sections = append(sections, section{s.Name, s.Open, int64(max(s.Size, s.VirtualSize))})
 		}
 	default:
 		f, err := macho.NewFile(r)
@@ -146,7 +156,7 @@ func sectionsOf(r io.ReaderAt) []section {
 			return nil
 		}
 		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.ReaderAt, int64(min(s.Size, 1<<62))})
+			sections = append(sections, section{s.Name, s.Open, int64(min(s.Size, 1<<62))})
 		}
 	}
 	return sections

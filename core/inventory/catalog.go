@@ -73,11 +73,26 @@ func catalog() []entry {
 		// Distributions.
 		{name: dpkg.Name, make: dpkg.New, wants: isDpkgStatus, anchors: dpkgAnchors(), examine: examineDpkg},
 		{name: apk.Name, make: apk.New, wants: at(apkDatabases()...), anchors: apkDatabases(), examine: examineApk},
-		{name: rpm.Name, make: rpm.New, wants: at(rpmDatabases()...), anchors: rpmDatabases(), related: isRPMLog, examine: examineRPM},
-		{name: pacman.Name, make: pacman.New, wants: isPacmanEntry, anchors: []string{"var/lib/pacman/local"}, examine: examinePacman},
-		{name: portage.Name, make: portage.New, wants: isPortageEntry, anchors: []string{"var/db/pkg"}, examine: examinePortage},
-		{name: chisel.Name, make: chisel.New, wants: at("var/lib/chisel/manifest.wall"), anchors: []string{"var/lib/chisel/manifest.wall"}},
-		{name: cos.Name, make: cos.New, wants: at("etc/cos-package-info.json"), anchors: []string{"etc/cos-package-info.json"}},
+		{
+			name: rpm.Name, make: rpm.New,
+			wants: at(rpmDatabases()...), anchors: rpmDatabases(), related: isRPMLog, examine: examineRPM,
+		},
+		{
+			name: pacman.Name, make: pacman.New,
+			wants: isPacmanEntry, anchors: []string{"var/lib/pacman/local"}, examine: examinePacman,
+		},
+		{
+			name: portage.Name, make: portage.New,
+			wants: isPortageEntry, anchors: []string{"var/db/pkg"}, examine: examinePortage,
+		},
+		{
+			name: chisel.Name, make: chisel.New,
+			wants: at("var/lib/chisel/manifest.wall"), anchors: []string{"var/lib/chisel/manifest.wall"},
+		},
+		{
+			name: cos.Name, make: cos.New,
+			wants: at("etc/cos-package-info.json"), anchors: []string{"etc/cos-package-info.json"},
+		},
 
 		// Other installers of system packages.
 		{name: flatpak.Name, make: flatpak.New, wants: isFlatpak},
@@ -88,53 +103,112 @@ func catalog() []entry {
 		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey},
 
 		// Go.
-		{name: gobinary.Name, make: gobinary.New, wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineGoBinary},
-		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: func(p string) bool { return hasName(p, "go.sum") }, examine: examineGoMod},
+		{
+			name: gobinary.Name, make: gobinary.New,
+			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineGoBinary,
+		},
+		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: relatedNamed("go.sum"), examine: examineGoMod},
 		{name: vendormodules.Name, make: vendormodules.New, wants: suffixedOrAt("vendor/modules.txt")},
 
 		// Java.
 		{name: archive.Name, make: archive.New, wants: isJavaArchive, unbounded: true, examine: examineJavaArchive},
-		{name: gradlelockfile.Name, make: gradlelockfile.New, wants: named("buildscript-gradle.lockfile", "gradle.lockfile"), examine: examineLines(isGradleLine)},
-		{name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New, wants: suffixedOrAt("gradle/verification-metadata.xml")},
-		{name: gradleversioncatalog.Name, make: gradleversioncatalog.New, wants: isVersionCatalog, examine: examineDeclared},
-		{name: pomxml.Name, make: pomxml.New, wants: namedOutside(".m2", "pom.xml"), related: func(p string) bool { return hasName(p, "pom.xml") }, examine: examineDeclared},
+		{
+			name: gradlelockfile.Name, make: gradlelockfile.New,
+			wants: named("buildscript-gradle.lockfile", "gradle.lockfile"), examine: examineLines(isGradleLine),
+		},
+		{
+			name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New,
+			wants: suffixedOrAt("gradle/verification-metadata.xml"),
+		},
+		{
+			name: gradleversioncatalog.Name, make: gradleversioncatalog.New,
+			wants: isVersionCatalog, examine: examineDeclared,
+		},
+		{
+			name: pomxml.Name, make: pomxml.New,
+			wants: namedOutside(".m2", "pom.xml"), related: relatedNamed("pom.xml"), examine: examineDeclared,
+		},
 
 		// JavaScript.
 		{name: packagejson.Name, make: packagejson.New, wants: named("package.json"), examine: examinePackageJSON},
-		{name: packagelockjson.Name, make: packagelockjson.New, wants: namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"), related: func(p string) bool { return hasName(p, "npm-shrinkwrap.json") }, examine: examineSplit(npmLock())},
+		{
+			name: packagelockjson.Name, make: packagelockjson.New,
+			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
+			related: relatedNamed("npm-shrinkwrap.json"), examine: examineSplit(npmLock()),
+		},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
-		{name: yarnlock.Name, make: yarnlock.New, wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock},
-		{name: bunlock.Name, make: bunlock.New, wants: namedOutside("node_modules", "bun.lock"), examine: examineSplit(bunLock())},
+		{
+			name: yarnlock.Name, make: yarnlock.New,
+			wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock,
+		},
+		{
+			name: bunlock.Name, make: bunlock.New,
+			wants: namedOutside("node_modules", "bun.lock"), examine: examineSplit(bunLock()),
+		},
 		{name: electronasar.Name, make: electronasar.New, wants: isAsar, unbounded: true},
 
 		// Python.
-		{name: wheelegg.Name, make: wheelegg.New, wants: suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"), unbounded: true, examine: examineWheel},
+		{
+			name: wheelegg.Name, make: wheelegg.New,
+			wants:     suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"),
+			unbounded: true, examine: examineWheel,
+		},
 		{name: condameta.Name, make: condameta.New, wants: isCondaMeta, examine: examineConda},
-		{name: requirements.Name, make: requirements.New, wants: isRequirements, related: func(p string) bool { return hasSuffix(p, ".txt", ".in") }, examine: examineRequirements},
-		{name: pipfilelock.Name, make: pipfilelock.New, wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock())},
+		{
+			name: requirements.Name, make: requirements.New,
+			wants: isRequirements, related: relatedSuffixed(".txt", ".in"), examine: examineRequirements,
+		},
+		{
+			name: pipfilelock.Name, make: pipfilelock.New,
+			wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock()),
+		},
 		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock")},
 		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock")},
 		{name: pylock.Name, make: pylock.New, wants: isPylock},
 		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock")},
 
 		// Ruby, Rust, .NET, PHP.
-		{name: gemfilelock.Name, make: gemfilelock.New, wants: named("Gemfile.lock", "gems.locked"), examine: examineLines(noLine)},
-		{name: gemspec.Name, make: gemspec.New, wants: suffixed(".gemspec"), related: func(p string) bool { return hasSuffix(p, "version.rb") }, examine: examineGemspec},
+		{
+			name: gemfilelock.Name, make: gemfilelock.New,
+			wants: named("Gemfile.lock", "gems.locked"), examine: examineLines(noLine),
+		},
+		{
+			name: gemspec.Name, make: gemspec.New,
+			wants: suffixed(".gemspec"), related: relatedSuffixed("version.rb"), examine: examineGemspec,
+		},
 		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
 		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock")},
-		{name: cargoauditable.Name, make: cargoauditable.New, wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary},
+		{
+			name: cargoauditable.Name, make: cargoauditable.New,
+			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary,
+		},
 		{name: depsjson.Name, make: depsjson.New, wants: suffixed(".deps.json"), examine: examineDepsJSON},
 		{name: packageslockjson.Name, make: packageslockjson.New, wants: named("packages.lock.json")},
 		{name: packagesconfig.Name, make: packagesconfig.New, wants: named("packages.config")},
-		{name: projectassetsjson.Name, make: projectassetsjson.New, wants: named("project.assets.json"), examine: examineProjectAssets},
-		{name: csproj.Name, make: csproj.New, wants: suffixed(".csproj", ".vbproj", ".fsproj"), examine: examineDeclared},
-		{name: nugetcpm.Name, make: nugetcpm.New, wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared},
+		{
+			name: projectassetsjson.Name, make: projectassetsjson.New,
+			wants: named("project.assets.json"), examine: examineProjectAssets,
+		},
+		{
+			name: csproj.Name, make: csproj.New,
+			wants: suffixed(".csproj", ".vbproj", ".fsproj"), examine: examineDeclared,
+		},
+		{
+			name: nugetcpm.Name, make: nugetcpm.New,
+			wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared,
+		},
 		{name: paketlock.Name, make: paketlock.New, wants: named("paket.lock")},
-		{name: composerlock.Name, make: composerlock.New, wants: named("composer.lock"), examine: examineSplit(composerLock())},
+		{
+			name: composerlock.Name, make: composerlock.New,
+			wants: named("composer.lock"), examine: examineSplit(composerLock()),
+		},
 
 		// Other languages.
 		{name: conanlock.Name, make: conanlock.New, wants: named("conan.lock")},
-		{name: packageconfig.Name, make: packageconfig.New, wants: named("package_config.json"), examine: examineResolved},
+		{
+			name: packageconfig.Name, make: packageconfig.New,
+			wants: named("package_config.json"), examine: examineResolved,
+		},
 		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
 		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock"), examine: examineLines(isMixLine)},
 		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze"), examine: examineLines(isCabalLine)},
@@ -145,7 +219,10 @@ func catalog() []entry {
 		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
 		{name: cpan.Name, make: cpan.New, wants: isCPAN, related: isCPANJSON},
 		{name: renvlock.Name, make: renvlock.New, wants: named("renv.lock"), examine: examineRenv},
-		{name: packageresolved.Name, make: packageresolved.New, wants: named("Package.resolved"), examine: examineSwift},
+		{
+			name: packageresolved.Name, make: packageresolved.New,
+			wants: named("Package.resolved"), examine: examineSwift,
+		},
 		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
 	}
 }

@@ -310,7 +310,8 @@ func render(u packageurl.PackageURL) (string, error) {
 // believable refuses what cannot be a name or version: no terminal, report or SBOM should meet it.
 func believable(what, s string, limit int) error {
 	if len(s) > limit {
-		return fmt.Errorf("a package has a %s of %d bytes (%s…): more than %d are not believable", what, len(s), printable(s[:40]), limit)
+		return fmt.Errorf("a package has a %s of %d bytes (%s…): more than %d are not believable",
+			what, len(s), printable(s[:40]), limit)
 	}
 	if !utf8.ValidString(s) || strings.IndexFunc(s, unprintable) >= 0 {
 		return fmt.Errorf("a package has a %s that is not text: %s", what, printable(s))

@@ -67,7 +67,8 @@ func (s *analysis) dpkgOnDisk(m *dpkgmeta.Metadata) bool {
 		return false
 	case "installed", "triggers-pending", "triggers-awaited", "half-configured", "unpacked", "half-installed":
 	default:
-		s.problem("package %s has the unknown status %s and is taken for installed", printable(m.PackageName), printable(m.Status))
+		s.problem("package %s has the unknown status %s and is taken for installed",
+			printable(m.PackageName), printable(m.Status))
 	}
 	return true
 }

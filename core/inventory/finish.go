@@ -228,10 +228,11 @@ func distroExamination(s core.Subject, f *core.ImageFacts, systemPackages int) c
 		x.Status = core.Partial
 		x.Why = []string{fmt.Sprintf("OSV has no advisories for the distribution %s, so its %d packages cannot be looked up",
 			describe(*f.Distro), systemPackages)}
-		x.Remedy = "build on a distribution that OSV covers, or let the policy accept an incomplete examination of the distribution"
+		x.Remedy = "build on a distribution that OSV covers, or let the policy accept an incomplete examination of it"
 	case (f == nil || f.Distro == nil) && systemPackages > 0:
 		x.Status = core.Partial
-		x.Why = []string{fmt.Sprintf("there is no etc/os-release, so it is not known whose %d packages these are", systemPackages)}
+		x.Why = []string{fmt.Sprintf("there is no etc/os-release, so it is not known whose %d packages these are",
+			systemPackages)}
 		x.Remedy = "keep etc/os-release in the image"
 	}
 	return x

@@ -72,12 +72,16 @@ func (s *analysis) checkZip(directory *zip.Reader) error {
 	}
 	const free = 16 << 20 // as in limit.Limits.Ratio
 	for _, f := range directory.File {
-		what := s.file.Path + "!/" + printable(f.Name)
-		if f.UncompressedSize64 > uint64(s.limits.KeptSize) && readsEntry(f.Name) {
-			return &limit.Exceeded{Limit: "kept-size", Max: s.limits.KeptSize, Unit: "bytes", What: what}
+		if !readsEntry(f.Name) {
+			continue
 		}
-		if f.UncompressedSize64 > free && f.UncompressedSize64/max(f.CompressedSize64, 1) > uint64(s.limits.Ratio) && readsEntry(f.Name) {
-			return &limit.Exceeded{Limit: "ratio", Max: s.limits.Ratio, Unit: "bytes for one compressed byte", What: what}
+		what := s.file.Path + "!/" + printable(f.Name)
+		switch size := f.UncompressedSize64; {
+		case size > uint64(s.limits.KeptSize):
+			return &limit.Exceeded{Limit: "kept-size", Max: s.limits.KeptSize, Unit: "bytes", What: what}
+		case size > free && size/max(f.CompressedSize64, 1) > uint64(s.limits.Ratio):
+			const unit = "bytes for one compressed byte"
+			return &limit.Exceeded{Limit: "ratio", Max: s.limits.Ratio, Unit: unit, What: what}
 		}
 	}
 	return nil
@@ -86,7 +90,7 @@ func (s *analysis) checkZip(directory *zip.Reader) error {
 // readsEntry reports whether the extractor opens an entry of this name.
 func readsEntry(name string) bool {
 	base := path.Base(name)
-	return archive.IsArchive(name) || base == "pom.properties" || base == "pom.xml" || strings.EqualFold(base, "manifest.mf")
+	return archive.IsArchive(name) || base == "pom.properties" || strings.EqualFold(base, "manifest.mf")
 }
 
 // keepJava adds p with its place inside of the archive. An archive that says nothing of itself is kept by its hash, as

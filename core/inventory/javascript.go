@@ -96,14 +96,17 @@ func texts(raw json.RawMessage) []string {
 	return all
 }
 
-// examineYarnLock names the entries whose version the extractor could not find; it reports them without.
+// examineYarnLock names the entries whose version the extractor could not find: it returns them without.
 func examineYarnLock(ctx context.Context, s *analysis) error {
 	packages, err := s.extract(ctx, s.content())
 	for _, p := range packages {
-		if strings.Contains(p.Version, "use.local") {
-			continue // a workspace of the project itself
+		switch {
+		case strings.HasSuffix(p.Version, "-use.local"): // a workspace of the project itself
+		case p.Version == "" && (p.SourceCode == nil || p.SourceCode.Commit == ""):
+			s.problem("package %s has no version", printable(p.Name))
+		default:
+			s.keep(p)
 		}
-		s.keep(p)
 	}
 	return s.partly(len(packages), err)
 }

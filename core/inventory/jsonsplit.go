@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tidwall/jsonc"
 )
@@ -58,8 +59,12 @@ func examineSplit(how splitting) func(context.Context, *analysis) error {
 		if how.instead != "" && document.has(how.instead) {
 			containers, nested = []string{how.instead}, ""
 		}
-		for _, c := range containers {
-			if err := s.examineContainer(ctx, document, c, nested); err != nil {
+		for _, f := range document.fields {
+			if !slices.Contains(containers, f.key) || f.isNull() {
+				continue
+			}
+			c := container{document: document, name: f.key, nested: nested}
+			if err := s.examineEntries(ctx, c, f.value, f.line, 0); err != nil {
 				return err
 			}
 		}
@@ -67,53 +72,46 @@ func examineSplit(how splitting) func(context.Context, *analysis) error {
 	}
 }
 
-func (s *analysis) examineContainer(ctx context.Context, d document, name, nested string) error {
-	for _, f := range d.fields {
-		if f.key != name || f.isNull() {
-			continue
-		}
-		if err := s.examineEntries(ctx, d, name, f.value, f.line, nested, 0); err != nil {
-			return err
-		}
-	}
-	return nil
+// container is where the entries of a document are.
+type container struct {
+	document     document
+	name, nested string
 }
 
 // maxNesting is how deep entries may hold entries: far more than npm has ever nested.
 const maxNesting = 200
 
-// examineEntries reads the members of one container that begins at the line.
-func (s *analysis) examineEntries(ctx context.Context, d document, name string, container []byte, line int, nested string, depth int) error {
+// examineEntries reads the members of content, which begins at the line.
+func (s *analysis) examineEntries(ctx context.Context, c container, content []byte, line, depth int) error {
 	if depth > maxNesting {
 		return fmt.Errorf("its entries are nested more than %d deep", maxNesting)
 	}
-	entries, err := readMembers(container)
+	entries, err := readMembers(content)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		inner := field{}
-		if nested != "" {
-			inner = e.detach(nested)
+		at := line + e.line - 1
+		var inner field
+		if c.nested != "" {
+			inner = e.detach(c.nested)
 		}
-		if err := s.examineEntry(ctx, d, name, e, line+e.line-1); err != nil {
-			return err
-		}
+		s.examineEntry(ctx, c, e, at)
 		if len(inner.value) == 0 || inner.isNull() {
 			continue
 		}
-		if err := s.examineEntries(ctx, d, name, inner.value, line+e.line-1+inner.line-1, nested, depth+1); err != nil {
+		if err := s.examineEntries(ctx, c, inner.value, at+inner.line-1, depth+1); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
-func (s *analysis) examineEntry(ctx context.Context, d document, container string, e field, line int) error {
-	content := d.only(container, e)
+func (s *analysis) examineEntry(ctx context.Context, c container, e field, line int) {
+	content := c.document.only(c.name, e)
 	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
 	if err != nil && ctx.Err() == nil {
 		s.problem("the entry in line %d cannot be read: %s", line, printable(err.Error()))
@@ -122,14 +120,12 @@ func (s *analysis) examineEntry(ctx context.Context, d document, container strin
 		if p.Version == "" && (p.SourceCode == nil || p.SourceCode.Commit == "") {
 			continue // a directory of the project
 		}
-		p.Location.Descriptor = nil
 		before := len(s.found.Packages)
 		s.keep(p)
 		for i := before; i < len(s.found.Packages); i++ {
 			s.found.Packages[i].Locations[0].Line = line
 		}
 	}
-	return ctx.Err()
 }
 
 // document is a JSON object whose members keep their order and lines.

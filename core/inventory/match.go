@@ -70,3 +70,12 @@ func at(paths ...string) predicate {
 func suffixedOrAt(tail string) predicate {
 	return func(p string, _ fs.FileInfo) bool { return hasName(p, tail) }
 }
+
+// relatedNamed and relatedSuffixed are the same for related files, of which only the path is known.
+func relatedNamed(name string) func(string) bool {
+	return func(p string) bool { return hasName(p, name) }
+}
+
+func relatedSuffixed(suffixes ...string) func(string) bool {
+	return func(p string) bool { return hasSuffix(p, suffixes...) }
+}
