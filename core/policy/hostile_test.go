@@ -80,6 +80,7 @@ func TestConditionsReachNothingOutside(t *testing.T) {
 	}
 }
 
+// Run it with -fuzzminimizetime 20x: coverage differs from run to run, and the engine would minimise forever.
 func FuzzParse(f *testing.F) {
 	for _, name := range policy.Profiles() {
 		source, err := policy.BuiltinSource(name)
