@@ -213,7 +213,8 @@ func (r *run) analyzeDeferred(ctx context.Context, stacks []*stack) error {
 				}
 				one = &result{analyzer: d.analyzer, real: d.real, as: d.as, seq: d.file.seq}
 				versions[key] = one
-				r.pool.submit(func() { r.analyzeKept(ctx, d, views[d.layer], one) })
+				related := views[d.layer]
+				r.pool.submit(func() { r.analyzeKept(ctx, d, related, one) })
 			}
 			uses = append(uses, use{s, d.layer, one})
 		}
