@@ -185,12 +185,25 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 	}
 	switch opened.Subject.Kind {
 	case core.KindSource:
-		return walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
+		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
+		return withOpening(evidence, opened), err
 	case core.KindSBOM:
-		return sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
+		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
+		return withOpening(evidence, opened), err
 	default:
 		return g.readImages(ctx, opened, o)
 	}
+}
+
+// withOpening adds how the one subject was opened. What has no digest before it is read, as a source tree, gets it here.
+func withOpening(e core.Evidence, opened *target.Target) core.Evidence {
+	for _, x := range opened.Examinations {
+		if x.Subject == "" && len(e.Subjects) == 1 {
+			x.Subject = e.Subjects[0].Digest
+		}
+		e.Examinations = append(e.Examinations, x)
+	}
+	return e
 }
 
 func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options) (core.Evidence, error) {
