@@ -24,14 +24,14 @@ func main() {
 		Getenv: os.Getenv,
 		Now:    time.Now,
 		Adapters: []cli.Adapter{
-			{Name: "actions", Short: "Run as a step of GitHub Actions", New: func() gate.Platform {
-				return actions.New(actions.Options{Getenv: os.Getenv, Stdout: os.Stdout})
+			{Name: "actions", Short: "Run as a step of GitHub Actions", New: func(g *gate.Gate) gate.Platform {
+				return actions.New(actions.Options{Getenv: os.Getenv, Stdout: os.Stdout, Document: g.Document})
 			}},
-			{Name: "gitlab", Short: "Run as a job of GitLab CI", New: func() gate.Platform {
-				return gitlab.New(gitlab.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now})
+			{Name: "gitlab", Short: "Run as a job of GitLab CI", New: func(g *gate.Gate) gate.Platform {
+				return gitlab.New(gitlab.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
 			}},
-			{Name: "tekton", Short: "Run as a step of a Tekton task", New: func() gate.Platform {
-				return tekton.New(tekton.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now})
+			{Name: "tekton", Short: "Run as a step of a Tekton task", New: func(g *gate.Gate) gate.Platform {
+				return tekton.New(tekton.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
 			}},
 		},
 	}

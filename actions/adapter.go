@@ -15,22 +15,22 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
-// Options are what the adapter needs of the process. All are required but Tool.
+// Options are what the adapter needs of the process and of the gate. All are required.
 type Options struct {
 	// Getenv reads the inputs (INPUT_NAME) and the runner's variables.
 	Getenv func(string) string
 	// Stdout is the runner's command channel.
 	Stdout io.Writer
-	// Tool names the program in the job summary.
-	Tool report.Tool
+	// Document makes what reports show of a result.
+	Document func(*gate.Result) report.Document
 }
 
 // Adapter is the gate on GitHub Actions. It serves one run.
 type Adapter struct {
-	getenv func(string) string
-	tool   report.Tool
-	log    *channel
-	action *githubactions.Action
+	getenv   func(string) string
+	document func(*gate.Result) report.Document
+	log      *channel
+	action   *githubactions.Action
 	// grouped is true while the log of the examination is folded.
 	grouped bool
 }
@@ -44,10 +44,10 @@ var (
 func New(o Options) *Adapter {
 	log := &channel{out: o.Stdout}
 	return &Adapter{
-		getenv: o.Getenv,
-		tool:   o.Tool,
-		log:    log,
-		action: githubactions.New(githubactions.WithWriter(log), githubactions.WithGetenv(githubactions.GetenvFunc(o.Getenv))),
+		getenv:   o.Getenv,
+		document: o.Document,
+		log:      log,
+		action:   githubactions.New(githubactions.WithWriter(log), githubactions.WithGetenv(githubactions.GetenvFunc(o.Getenv))),
 	}
 }
 
@@ -96,7 +96,7 @@ func (a *Adapter) reportDir() (string, error) {
 // are tried; the error joins what failed.
 func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
 	a.endExamination()
-	document := report.NewDocument(a.tool, r.Evidence, &r.Verdict)
+	document := a.document(r)
 	printed := a.log.foreign(a.action, func(w io.Writer) error { return report.Terminal(w, document, terminalOptions()) })
 	a.annotate(annotationsOf(r, a.getenv("GITHUB_WORKSPACE")))
 	defer a.log.stop(a.action) // for good: what the process still prints is for people only

@@ -51,7 +51,11 @@ func newRunner(t *testing.T) *runner {
 func (r *runner) getenv(name string) string { return r.env[name] }
 
 func (r *runner) adapter() *actions.Adapter {
-	return actions.New(actions.Options{Getenv: r.getenv, Stdout: &r.stdout})
+	return actions.New(actions.Options{Getenv: r.getenv, Stdout: &r.stdout, Document: document})
+}
+
+func document(r *gate.Result) report.Document {
+	return report.NewDocument(report.Tool{}, r.Evidence, &r.Verdict)
 }
 
 // outputs reads GITHUB_OUTPUT as the runner does.
@@ -318,7 +322,7 @@ func TestTheSummaryIsTheMarkdownReport(t *testing.T) {
 	}
 	var want bytes.Buffer
 	want.WriteString("written before\n")
-	if err := report.Markdown(&want, report.NewDocument(report.Tool{}, result.Evidence, &result.Verdict), 1<<20); err != nil {
+	if err := report.Markdown(&want, document(result), 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	want.WriteString("\n")
@@ -493,7 +497,7 @@ func TestWhatCannotBeShownIsAnError(t *testing.T) {
 	}
 	t.Run("the log is closed", func(t *testing.T) {
 		r := newRunner(t)
-		adapter := actions.New(actions.Options{Getenv: r.getenv, Stdout: closed{}})
+		adapter := actions.New(actions.Options{Getenv: r.getenv, Stdout: closed{}, Document: document})
 		if _, err := adapter.Plan(context.Background()); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("got %v, want the error of the log", err)
 		}

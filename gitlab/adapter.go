@@ -19,7 +19,7 @@ const (
 	dotenvFile   = "cleanbill.env"
 )
 
-// Options are what the adapter needs of the process. All are required but Tool.
+// Options are what the adapter needs of the process and of the gate. All are required.
 type Options struct {
 	// Getenv reads the variables of the job.
 	Getenv func(string) string
@@ -27,15 +27,15 @@ type Options struct {
 	Stdout io.Writer
 	// Now gives the time of log sections.
 	Now func() time.Time
-	// Tool names the program in reports.
-	Tool report.Tool
+	// Document makes what reports show of a result.
+	Document func(*gate.Result) report.Document
 }
 
 // Adapter is the gate in a job of GitLab CI. It serves one run.
 type Adapter struct {
-	getenv func(string) string
-	tool   report.Tool
-	log    *trace
+	getenv   func(string) string
+	document func(*gate.Result) report.Document
+	log      *trace
 }
 
 var (
@@ -45,7 +45,7 @@ var (
 
 // New returns the adapter. It does nothing until Plan.
 func New(o Options) *Adapter {
-	return &Adapter{getenv: o.Getenv, tool: o.Tool, log: &trace{out: o.Stdout, now: o.Now}}
+	return &Adapter{getenv: o.Getenv, document: o.Document, log: &trace{out: o.Stdout, now: o.Now}}
 }
 
 // Plan reads the job's variables and folds the log of the examination that follows. The document and a CycloneDX bill
@@ -76,8 +76,7 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 // Publish shows the result: the verdict in the log and the dotenv report. Both are tried; the error joins what failed.
 func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
 	a.log.end()
-	document := report.NewDocument(a.tool, r.Evidence, &r.Verdict)
-	printed := report.Terminal(plainText{a.log}, document, terminalOptions())
+	printed := report.Terminal(plainText{a.log}, a.document(r), terminalOptions())
 	return errors.Join(writeVariables(r.Facts()), printed, a.log.err)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/gitlab"
 )
 
@@ -32,9 +33,10 @@ func newJob(t *testing.T) *job {
 
 func (j *job) adapter() *gitlab.Adapter {
 	return gitlab.New(gitlab.Options{
-		Getenv: func(name string) string { return j.env[name] },
-		Stdout: &j.stdout,
-		Now:    func() time.Time { return time.Unix(1700000000, 0) },
+		Getenv:   func(name string) string { return j.env[name] },
+		Stdout:   &j.stdout,
+		Now:      func() time.Time { return time.Unix(1700000000, 0) },
+		Document: document,
 	})
 }
 
@@ -45,6 +47,10 @@ func dotenv(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+func document(r *gate.Result) report.Document {
+	return report.NewDocument(report.Tool{}, r.Evidence, &r.Verdict)
 }
 
 const digest = core.Digest("sha256:1111111111111111111111111111111111111111111111111111111111111111")
@@ -243,7 +249,7 @@ func TestWhatCannotBeShownIsAnError(t *testing.T) {
 	if err := j.adapter().Publish(context.Background(), refused("openssl")); err == nil {
 		t.Error("no error for variables that could not be written")
 	}
-	closed := gitlab.New(gitlab.Options{Getenv: func(string) string { return t.TempDir() }, Stdout: closedLog{}, Now: time.Now})
+	closed := gitlab.New(gitlab.Options{Getenv: func(string) string { return t.TempDir() }, Stdout: closedLog{}, Now: time.Now, Document: document})
 	if err := closed.Publish(context.Background(), refused("openssl")); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v, want the error of the log", err)
 	}

@@ -17,7 +17,7 @@ const (
 	sbomFile     = "cleanbill.cdx.json"
 )
 
-// Options are what the adapter needs of the process. All are required but Tool.
+// Options are what the adapter needs of the process and of the gate. All are required.
 type Options struct {
 	// Getenv reads the variables of the step.
 	Getenv func(string) string
@@ -25,8 +25,8 @@ type Options struct {
 	Stdout io.Writer
 	// Now gives the time in TEST_OUTPUT.
 	Now func() time.Time
-	// Tool names the program in reports.
-	Tool report.Tool
+	// Document makes what reports show of a result.
+	Document func(*gate.Result) report.Document
 }
 
 // Adapter is the gate in a step of a Tekton Task. It serves one run.
@@ -67,12 +67,11 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 
 // Publish prints the verdict and writes the results. Both are tried; the error joins what failed.
 func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
-	document := report.NewDocument(a.o.Tool, r.Evidence, &r.Verdict)
 	results, err := resultsOf(r, a.o.Now())
 	if err == nil {
 		err = a.write(results)
 	}
-	return errors.Join(err, report.Terminal(a.o.Stdout, document, terminalOptions()))
+	return errors.Join(err, report.Terminal(a.o.Stdout, a.o.Document(r), terminalOptions()))
 }
 
 // Failed writes the results of a run that has no verdict to rely on. The reason itself is printed by the command.

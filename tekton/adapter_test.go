@@ -16,6 +16,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/tekton"
 )
 
@@ -41,9 +42,10 @@ func newStep(t *testing.T) *step {
 
 func (s *step) adapter() *tekton.Adapter {
 	return tekton.New(tekton.Options{
-		Getenv: func(name string) string { return s.env[name] },
-		Stdout: &s.stdout,
-		Now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 3600)) },
+		Getenv:   func(name string) string { return s.env[name] },
+		Stdout:   &s.stdout,
+		Now:      func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 3600)) },
+		Document: document,
 	})
 }
 
@@ -58,6 +60,10 @@ func (s *step) results(t *testing.T) map[string]string {
 		results[name] = string(data)
 	}
 	return results
+}
+
+func document(r *gate.Result) report.Document {
+	return report.NewDocument(report.Tool{}, r.Evidence, &r.Verdict)
 }
 
 const digest = core.Digest("sha256:1111111111111111111111111111111111111111111111111111111111111111")

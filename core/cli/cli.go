@@ -21,7 +21,8 @@ import (
 type Adapter struct {
 	Name  string
 	Short string
-	New   func() gate.Platform
+	// New makes the platform of one run of the gate.
+	New func(*gate.Gate) gate.Platform
 }
 
 // Program is one run of the command line.

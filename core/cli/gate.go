@@ -219,7 +219,7 @@ func (p *Program) adapterCommand(a Adapter) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bars := p.newProgress()
 			g := p.gate(bars.tell)
-			exit, err := g.Serve(cmd.Context(), a.New())
+			exit, err := g.Serve(cmd.Context(), a.New(g))
 			bars.stop()
 			p.exit = exit
 			return err
