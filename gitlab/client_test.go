@@ -61,7 +61,7 @@ func readVariables(t *testing.T, project *clients.Project, s clients.Scenario, v
 		t.Errorf("a later job ran, although the verdict is %s:\n%s", s.Result, log)
 	}
 	artifacts := filepath.Join(project.Dir, ".gitlab-ci-local", "artifacts", "cleanbill")
-	report, err := os.ReadFile(filepath.Join(artifacts, "cleanbill.env"))
+	report, err := os.ReadFile(filepath.Join(artifacts, ".gitlab-ci-reports", "dotenv", "cleanbill.env"))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}

@@ -13,4 +13,5 @@ mount -t proc proc "$CI_ROOT/root/proc"
 # What the step writes outside of /tekton, and reads of the project, is that of the test.
 mount --rbind "${TMPDIR_OF_TEST:-/tmp}" "$CI_ROOT/root${TMPDIR_OF_TEST:-/tmp}"
 mkdir -p "$CI_ROOT/root/tekton/results" "$CI_ROOT/root/tekton/run/0" "$CI_ROOT/root/tekton/steps"
+# shellcheck disable=SC2016 # the inner shell expands it
 exec chroot "$CI_ROOT/root" bash -c 'cd "$CI_SOURCE" && exec "$@"' pod "$@"
