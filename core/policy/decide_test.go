@@ -181,6 +181,10 @@ func TestWhatWasNotExaminedKeepsFromPassing(t *testing.T) {
 			evidence: with(evidence(), func(e *core.Evidence) { e.Advisories.Starter = true }),
 			gaps:     []string{"advisories partial starter-ok"},
 		},
+		"starter advisories behind another gap": {
+			evidence: with(evidence(), func(e *core.Evidence) { e.Advisories.Starter = true }, set(core.ExamineAdvisories, image, core.Partial, "else")),
+			gaps:     []string{"advisories partial require: advisories", "advisories partial starter-ok"},
+		},
 		"platforms that the user left out": {
 			evidence: with(indexEvidence(), set(core.ExamineTarget, index, core.Skipped, "")), want: core.Passed,
 			accepted: []string{"target skipped excluded-platforms-ok"},

@@ -166,7 +166,7 @@ func (j *judgement) hiddenStarter() []core.Gap {
 	}
 	for i := range j.evidence.Examinations {
 		x := &j.evidence.Examinations[i]
-		if x.Name == core.ExamineAdvisories && x.Status != core.Complete {
+		if x.Name == core.ExamineAdvisories && x.Code == core.CodeStarterAdvisories && x.Status != core.Complete {
 			return nil
 		}
 	}
