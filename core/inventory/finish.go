@@ -12,6 +12,15 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
+// The codes of a list of packages that is empty, for policies that accept it.
+const (
+	CodeNoPackages = "no-packages" // there are files, and nobody knows what they are
+	CodeEmptyImage = "empty-image" // there is no file at all
+	// CodeRemovedDatabase marks an image whose distribution's packages are all gone from the final file system: what was
+	// removed is their database, and that is known to make scanners see nothing.
+	CodeRemovedDatabase = "removed-database"
+)
+
 // Finish completes the packages of a whole run, after the last file was read: packages of distributions get the
 // distribution's ecosystem and package URL, the copies of one package become one, and the examinations say what is
 // missing. It may be called once for each Evidence.
@@ -39,6 +48,9 @@ func Finish(e *core.Evidence) {
 		}
 		examine(e, distroExamination(s, facts[s.Digest], system[s.Digest]))
 		examine(e, packagesExamination(s, facts[s.Digest], e.Packages))
+		if x, removed := removedDatabase(s, e.Packages); removed {
+			examine(e, x)
+		}
 	}
 }
 
@@ -238,6 +250,30 @@ func distroExamination(s core.Subject, f *core.ImageFacts, systemPackages int) c
 	return x
 }
 
+// removedDatabase finds an image in which a layer deleted all packages of a distribution at once. Nobody uninstalls a
+// whole distribution: the database went, and the software stayed.
+func removedDatabase(s core.Subject, packages []core.Package) (core.Examination, bool) {
+	gone, layer := 0, 0
+	for _, p := range packages {
+		if p.Subject != s.Digest || !isDistribution(purlType(p.Purl)) {
+			continue
+		}
+		if p.Visible() {
+			return core.Examination{}, false
+		}
+		gone, layer = gone+1, max(layer, *p.Origin.RemovedIn)
+	}
+	if gone == 0 {
+		return core.Examination{}, false
+	}
+	return core.Examination{
+		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Partial, Code: CodeRemovedDatabase,
+		Why: []string{fmt.Sprintf("the database of %d packages of the distribution was removed in layer %d: what is still there of them is not known",
+			gone, layer)},
+		Remedy: "keep the package database in the image, or build on an image without these packages",
+	}, true
+}
+
 func describe(d core.Distro) string {
 	words := []string{"with the ID " + d.ID}
 	if d.VersionID != "" {
@@ -254,10 +290,16 @@ func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Pac
 		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Complete,
 	}
 	found := slices.ContainsFunc(packages, func(p core.Package) bool { return p.Subject == s.Digest })
-	if s.Kind == core.KindImage && !found && f != nil && f.Files > 0 {
-		x.Status = core.Partial
-		x.Why = []string{fmt.Sprintf("no package was found in %d files: what they are is not known", f.Files)}
-		x.Remedy = "judge an SBOM of the image's contents beside it, or let the policy accept an image without packages"
+	if s.Kind != core.KindImage || found || f == nil {
+		return x
 	}
+	x.Status = core.Partial
+	if f.Files == 0 {
+		x.Code, x.Why = CodeEmptyImage, []string{"the image holds no file: there is nothing to judge"}
+		x.Remedy = "check that the build put something into it"
+		return x
+	}
+	x.Code, x.Why = CodeNoPackages, []string{fmt.Sprintf("no package was found in %d files: what they are is not known", f.Files)}
+	x.Remedy = "judge an SBOM of the image's contents beside it, or let the policy accept packages with the code " + CodeNoPackages
 	return x
 }

@@ -130,6 +130,35 @@ func TestDeclaredPackageYieldsToTheOneThatIsThere(t *testing.T) {
 	}
 }
 
+func TestRemovingThePackageDatabaseIsNoWayToBeClean(t *testing.T) {
+	two := 2
+	removed := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:deb/bash@5",
+		Locations: []core.Location{{Path: "var/lib/dpkg/status"}}, Origin: &core.Origin{RemovedIn: &two}}
+	upgraded := removed
+	upgraded.Version, upgraded.Purl, upgraded.Origin = "6", "pkg:deb/bash@6", &core.Origin{Layer: 2}
+	for name, c := range map[string]struct {
+		packages []core.Package
+		gap      bool
+	}{
+		"removed":          {[]core.Package{removed, npm("a", nil)}, true},
+		"upgraded":         {[]core.Package{removed, upgraded}, false},
+		"never there":      {[]core.Package{npm("a", nil)}, false},
+		"another subjects": {[]core.Package{{Subject: "sha256:other", Purl: "pkg:deb/x@1", Origin: removed.Origin}, npm("a", nil)}, false},
+	} {
+		e := core.Evidence{
+			Subjects: []core.Subject{{Kind: core.KindImage, Digest: subject}}, Packages: c.packages,
+			Images: []core.ImageFacts{{Subject: subject, Files: 9, Distro: &core.Distro{ID: "debian", Ecosystem: "Debian:12"}}},
+		}
+		Finish(&e)
+		gap := slices.ContainsFunc(e.Examinations, func(x core.Examination) bool {
+			return x.Name == core.ExaminePackages && x.Status == core.Partial && x.Code == CodeRemovedDatabase
+		})
+		if gap != c.gap {
+			t.Errorf("%s: %+v", name, e.Examinations)
+		}
+	}
+}
+
 func TestExaminationsSayWhatIsMissing(t *testing.T) {
 	deb := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:deb/bash@5", Locations: []core.Location{{Path: "var/lib/dpkg/status"}}}
 	amazon := &core.Distro{ID: "amzn", VersionID: "2023", PrettyName: "Amazon Linux 2023"}
@@ -148,7 +177,7 @@ func TestExaminationsSayWhatIsMissing(t *testing.T) {
 		"no os-release":         {core.KindImage, nil, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "etc/os-release"},
 		"scratch with packages": {core.KindImage, nil, 5, []core.Package{npm("a", nil)}, nil, core.Complete, core.Complete, ""},
 		"nothing in files":      {core.KindImage, nil, 5, nil, nil, core.Complete, core.Partial, "no package was found in 5 files"},
-		"empty image":           {core.KindImage, nil, 0, nil, nil, core.Complete, core.Complete, ""},
+		"empty image":           {core.KindImage, nil, 0, nil, nil, core.Complete, core.Partial, "no file"},
 		"source without any":    {core.KindSource, nil, 0, nil, nil, core.Complete, core.Complete, ""},
 		"a gap that is known": {core.KindImage, debian, 5, []core.Package{deb},
 			[]core.Examination{{Name: core.ExaminePackages, Subject: subject, Status: core.Partial, Why: []string{"x"}}}, core.Complete, core.Partial, "x"},
