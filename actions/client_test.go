@@ -1,0 +1,237 @@
+//go:build clients
+
+package actions_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cleanbill-ci/cleanbill/testdata/clients"
+)
+
+const exampleFile = "examples/github/gate.yml"
+
+// TestClientActionlint checks every workflow that this repository has or publishes, against action.yml too.
+func TestClientActionlint(t *testing.T) {
+	root := clients.Root(t)
+	files := []string{filepath.Join(root, exampleFile)}
+	own, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
+	if err != nil || len(own) == 0 {
+		t.Fatalf("workflows: %v, %v", own, err)
+	}
+	if out, code := clients.Run(t, root, nil, clients.Tool(t, "actionlint"), append(files, own...)...); code != 0 {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// TestClientActionsArePinned looks at what is run and at what users copy: a tag can be moved, a commit cannot.
+func TestClientActionsArePinned(t *testing.T) {
+	for _, file := range []string{exampleFile, ".github/workflows/ci.yml"} {
+		data, err := os.ReadFile(filepath.Join(clients.Root(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`uses: ([^\s]+)`).FindAllStringSubmatch(string(data), -1) {
+			if !strings.HasPrefix(m[1], "./") && !regexp.MustCompile(`@[0-9a-f]{40}$`).MatchString(m[1]) {
+				t.Errorf("%s uses %s, which is not pinned by commit", file, m[1])
+			}
+		}
+	}
+}
+
+// TestClientExampleWorkflow plays the scenarios through the example, run by act on this machine.
+func TestClientExampleWorkflow(t *testing.T) {
+	project := clients.Prepare(t)
+	project.Copy(t, exampleFile, ".github/workflows/gate.yml")
+	project.Commit(t)
+	act := newAct(t, project.Dir)
+	for _, s := range project.Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			run := act.run(t, "workflow_dispatch", "--input", "image="+s.Target, "--input", "policy="+s.Policy)
+			run.expect(t, s)
+			if s.Result == "passed" && !strings.Contains(run.log, `"digest":"`+project.Clean+`"`) && !strings.Contains(run.log, project.Clean) {
+				t.Errorf("the log does not name %s\n%s", project.Clean, run.log)
+			}
+			kept := strings.Contains(run.log, "kept a report of")
+			if want := s.Result == "passed" || s.Exit == "1" || s.Name == "starter advisories pass nothing"; kept != want {
+				t.Errorf("evidence was kept: %v, want %v\n%s", kept, want, run.log)
+			}
+		})
+	}
+}
+
+// TestClientLocalAction runs the action as its own repository does, and reads every output and annotation.
+func TestClientLocalAction(t *testing.T) {
+	project := clients.Prepare(t)
+	project.Write(t, ".github/workflows/local.yml", `
+on: push
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+      - id: gate
+        uses: cleanbill-ci/cleanbill@`+pin(t)+`
+        with:
+          target: |
+            oci:vulnerable
+          policy: policy.yaml
+          outputs: |
+            cyclonedx=sbom.json
+            markdown=a ::error:: name.md
+      - if: always()
+        env:
+          OUTPUTS: ${{ toJSON(steps.gate.outputs) }}
+          OUTCOME: ${{ steps.gate.outcome }}
+        run: |
+          printf 'outcome %s\n' "$OUTCOME"
+          printf '%s' "$OUTPUTS" > "`+filepath.Join(project.Dir, "outputs.json")+`"
+          test -s sbom.json
+          test -z "$(cat "$GITHUB_ENV" "$GITHUB_PATH")"
+`)
+	project.Commit(t)
+	run := newAct(t, project.Dir).run(t, "push")
+	if run.exit == 0 || !strings.Contains(run.log, "outcome failure") {
+		t.Errorf("the step did not fail\n%s", run.log)
+	}
+	data, err := os.ReadFile(filepath.Join(project.Dir, "outputs.json"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, run.log)
+	}
+	var outputs map[string]string
+	if err := json.Unmarshal(data, &outputs); err != nil {
+		t.Fatal(err)
+	}
+	if outputs["result"] != "refused" || outputs["exit-code"] != "1" || !strings.HasPrefix(outputs["digest"], "sha256:") {
+		t.Errorf("outputs are %v", outputs)
+	}
+	if !strings.HasSuffix(outputs["reports"], "\ncyclonedx=sbom.json\nmarkdown=a ::error:: name.md") {
+		t.Errorf("the output reports is %q", outputs["reports"])
+	}
+	if _, err := os.Stat(outputs["report"]); err != nil {
+		t.Errorf("the report: %v", err)
+	}
+	errors := 0
+	for _, c := range run.commands {
+		if c.Command == "error" {
+			errors++
+		}
+	}
+	if errors == 0 || errors > 10 {
+		t.Errorf("%d errors are annotated, want 1 to 10\n%s", errors, run.log)
+	}
+}
+
+// act runs workflows on this machine, without network: the actions that they use are given to it.
+type act struct {
+	program string
+	dir     string
+	args    []string
+	env     []string
+}
+
+func newAct(t *testing.T, dir string) *act {
+	t.Helper()
+	keep := t.TempDir()
+	// A stand-in for actions/upload-artifact, whose service only GitHub has.
+	standIn := "name: upload\ndescription: upload\ninputs:\n  name: {description: n}\n  path: {description: p}\n" +
+		"runs:\n  using: composite\n  steps:\n    - shell: bash\n      env:\n        REPORT: ${{ inputs.path }}\n" +
+		"      run: test -s \"$REPORT\" && printf 'kept a report of %s bytes\\n' \"$(stat -c %s \"$REPORT\")\"\n"
+	if err := os.WriteFile(filepath.Join(keep, "action.yml"), []byte(standIn), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	a := &act{
+		program: clients.Tool(t, "act"),
+		dir:     dir,
+		env:     []string{"XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home},
+		args: []string{
+			"--json", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted",
+			"--local-repository", "cleanbill-ci/cleanbill@" + pin(t) + "=" + clients.Root(t),
+			"--local-repository", "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02=" + keep,
+		},
+	}
+	// The action builds with the caches of whoever runs the tests.
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
+		value, code := clients.Run(t, dir, nil, "go", "env", name)
+		if code != 0 {
+			t.Fatalf("go env %s: %s", name, value)
+		}
+		a.args = append(a.args, "--env", name+"="+strings.TrimSpace(value))
+	}
+	return a
+}
+
+// pin returns the commit at which the example uses this action.
+func pin(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(clients.Root(t), exampleFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`cleanbill-ci/cleanbill@([0-9a-f]{40})`).FindSubmatch(data)
+	if m == nil {
+		t.Fatalf("%s does not pin this action", exampleFile)
+	}
+	return string(m[1])
+}
+
+type actRun struct {
+	exit     int
+	log      string
+	commands []actCommand
+}
+
+// actCommand is one workflow command that act obeyed.
+type actCommand struct {
+	Command string
+	Arg     string
+	KvPairs map[string]string
+}
+
+func (a *act) run(t *testing.T, event string, args ...string) actRun {
+	t.Helper()
+	log, code := clients.Run(t, a.dir, a.env, a.program, append(append([]string{event}, a.args...), args...)...)
+	run := actRun{exit: code}
+	var text strings.Builder
+	for line := range strings.Lines(log) {
+		var entry struct {
+			actCommand
+			Msg string
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil {
+			text.WriteString(line)
+			continue
+		}
+		text.WriteString(entry.Msg + "\n")
+		if entry.Command != "" && entry.Command != "ignored" {
+			run.commands = append(run.commands, entry.actCommand)
+		}
+	}
+	run.log = text.String()
+	return run
+}
+
+// expect compares a run of the example with what has to come of a scenario.
+func (r actRun) expect(t *testing.T, s clients.Scenario) {
+	t.Helper()
+	if (r.exit == 0) != (s.Exit == "0") {
+		t.Errorf("act ended with %d, want the step to end with %s\n%s", r.exit, s.Exit, r.log)
+	}
+	if s.Exit != "0" && !strings.Contains(r.log, "exit status "+s.Exit) {
+		t.Errorf("the step did not end with %s\n%s", s.Exit, r.log)
+	}
+	var failures []actCommand
+	for _, c := range r.commands {
+		if c.Command == "error" {
+			failures = append(failures, c)
+		}
+	}
+	if (len(failures) > 0) != (s.Exit != "0") {
+		t.Errorf("%d errors are annotated: %+v\n%s", len(failures), failures, r.log)
+	}
+}
