@@ -36,6 +36,7 @@ func TestSamplesAreJudgedForWhatTheyAre(t *testing.T) {
 	}{
 		"clean":      {images.Clean("amd64"), core.Passed},
 		"vulnerable": {images.Vulnerable("amd64"), core.Refused},
+		"empty":      {images.Spec{}, core.Undecided},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), name)
