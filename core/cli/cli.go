@@ -14,6 +14,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
@@ -167,9 +168,18 @@ func (p *Program) prepare() error {
 	return nil
 }
 
-// complain prints an error once, with what to do about it.
+// complain prints an error once, with what to do about it. What is wrong with a policy is a line for each problem, in
+// the form that editors jump to.
 func (p *Program) complain(err error) {
-	fmt.Fprintf(p.Stderr, "cleanbill: %s\n", report.SafeText(err.Error()))
+	var problems policy.Problems
+	if errors.As(err, &problems) && len(problems) > 1 {
+		fmt.Fprintf(p.Stderr, "cleanbill: the policy has %d problems\n", len(problems))
+		for _, problem := range problems {
+			fmt.Fprintf(p.Stderr, "%s\n", report.SafeText(problem.Error()))
+		}
+	} else {
+		fmt.Fprintf(p.Stderr, "cleanbill: %s\n", report.SafeText(err.Error()))
+	}
 	if hint := core.HintOf(err); hint != "" {
 		fmt.Fprintf(p.Stderr, "  %s\n", report.SafeText(hint))
 	}
