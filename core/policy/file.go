@@ -261,12 +261,12 @@ func (r *reader) text(n *yaml.Node) string {
 	return n.Value
 }
 
-var wordForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$`)
+var wordForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
 // word is a name that reports, waivers and command lines can carry without quoting.
 func (r *reader) word(n *yaml.Node) string {
 	value := r.text(n)
-	if value != "" && !wordForm.MatchString(value) {
+	if value != "" && (len(value) > 64 || !wordForm.MatchString(value)) {
 		r.reject(n, "%q is not a name: use up to 64 letters, digits, dots, dashes, slashes and underscores", value)
 	}
 	return value
