@@ -82,6 +82,9 @@ type Contents struct {
 	Uncompressed int64
 	// Files counts the regular files.
 	Files int
+	// Trailing is true if anything but zeros follows the end of the tar archive. Runtimes ignore it, tools that join
+	// archives read it, and nobody saw it.
+	Trailing bool
 }
 
 // Progress is called while a layer is read, with the bytes of the blob and the files seen so far.
@@ -133,6 +136,7 @@ func (t *tarReader) readAll() error {
 		h, err := tr.Next()
 		switch {
 		case err == io.EOF:
+			t.contents.Trailing = t.stream.trailing()
 			return nil
 		case err != nil && (h == nil || !errors.Is(err, tar.ErrInsecurePath)): // paths are checked below
 			return fmt.Errorf("read the tar archive after %d entries: %w", t.entries, err)

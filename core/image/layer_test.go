@@ -460,3 +460,38 @@ func TestReadRefusesATarThatEndsWithinAFileThatNobodyReads(t *testing.T) {
 		}
 	}
 }
+
+func TestReadTellsOfDataAfterTheEndOfTheArchive(t *testing.T) {
+	archive := layertest.Tar(t, layertest.File("a", "x"))
+	second := layertest.Tar(t, layertest.File("b", "y"))
+	for _, tc := range []struct {
+		name  string
+		after []byte
+		want  bool
+	}{
+		{"nothing", nil, false},
+		{"zeros up to the record of GNU tar", make([]byte, 10<<10-len(archive)%(10<<10)), false},
+		{"a megabyte of zeros", make([]byte, 1<<20), false},
+		{"zeros that end anywhere", make([]byte, 77), false},
+		{"another archive", second, true},
+		{"another archive after a megabyte of zeros", append(make([]byte, 1<<20), second...), true},
+		{"one byte at the very end", append(make([]byte, 2*chunkSize), 1), true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			plain := slices.Concat(archive, tc.after)
+			for _, b := range []layertest.Blob{
+				layertest.NewBlob(plain, plain, layertest.MediaTypeTar),
+				layertest.NewBlob(slices.Concat(layertest.Gzip(t, archive), layertest.Gzip(t, tc.after)), plain, ""),
+			} {
+				c, err := layerOf(b).Read(t.Context(), NewReading(limit.Limits{}), nil,
+					func(File, io.Reader) error { return nil })
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Trailing != tc.want {
+					t.Errorf("trailing = %v, want %v", c.Trailing, tc.want)
+				}
+			}
+		})
+	}
+}

@@ -272,6 +272,18 @@ func (s *stream) Seek(offset int64, whence int) (int64, error) {
 	return s.pos, nil
 }
 
+// trailing reads to the end and reports whether anything but zeros was left. Archives are padded with zeros, by GNU tar
+// to a multiple of 10 KiB.
+func (s *stream) trailing() bool {
+	found := false
+	for {
+		found = found || len(bytes.TrimLeft(s.rest, "\x00")) > 0
+		if !s.next() {
+			return found
+		}
+	}
+}
+
 func (s *stream) next() bool {
 	if s.current != nil {
 		s.chunks.release(s.current)

@@ -493,3 +493,16 @@ func FuzzImages(f *testing.F) {
 		}
 	})
 }
+
+func TestDataAfterTheEndOfALayersArchiveIsAGap(t *testing.T) {
+	plain := append(layertest.Tar(t, layertest.File("a.pkgs", "a 1")), layertest.Tar(t, layertest.File("b.pkgs", "b 1"))...)
+	img := parse(t, "app", layertest.NewBlob(plain, plain, layertest.MediaTypeTar))
+	e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix(".pkgs")}}}, img)
+	x := examined(t, e, core.ExamineLayers, img.Subject.Digest, tool)
+	if x.Status != core.Partial || !strings.Contains(x.Why[0], "data follows the end of its tar archive") {
+		t.Errorf("examination: %+v", x)
+	}
+	if diff := cmp.Diff([]string{"a@1 a.pkgs since 0"}, summary(e)); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+}

@@ -66,6 +66,9 @@ func (s *stack) build() {
 		if l.contents == nil {
 			continue
 		}
+		if l.contents.Trailing {
+			s.gaps = append(s.gaps, s.layerName(i)+": data follows the end of its tar archive, which was not examined")
+		}
 		l.contents.Index.HardLinks(func(p string, link image.Link) bool {
 			s.addHardLink(i, p, link)
 			return true
