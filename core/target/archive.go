@@ -101,18 +101,14 @@ func spoolArchive(ctx context.Context, ref string, c choice, r io.Reader, compre
 
 // open makes a target of an archive whose contents are known.
 func (a *archive) open(ctx context.Context, ref string, c choice, o Options) (*Target, error) {
-	if a.members[layoutFile] != nil && a.members[indexFile] != nil {
-		version, err := a.readSmall(ctx, layoutFile)
-		if err != nil {
-			return nil, err
-		}
-		index, err := a.readSmall(ctx, indexFile)
-		if err != nil {
-			return nil, err
-		}
-		return openLayoutIndex(ctx, memberStore{a.layoutBlob, a.limits}, ref, c, version, index, o)
-	}
-	if a.members[dockerManifestFile] != nil {
+	layout, index, docker := a.members[layoutFile], a.members[indexFile], a.members[dockerManifestFile]
+	switch {
+	case layout != nil && index != nil:
+		return a.openLayout(ctx, ref, c, o)
+	case docker != nil && index != nil:
+		return nil, ambiguous("it has both %s and %s, but no %s, without which readers differ in which of them counts",
+			dockerManifestFile, indexFile, layoutFile)
+	case docker != nil:
 		return a.openDocker(ctx, ref, c, o)
 	}
 	return nil, misuse("make it with docker save, podman save or skopeo copy; for the files of a source tree, unpack it and name the directory",
@@ -319,8 +315,11 @@ func (a *archive) readSmall(ctx context.Context, name string) ([]byte, error) {
 }
 
 func (a *archive) layoutBlob(d core.Digest) (*member, error) {
-	return a.find("blobs/" + strings.Replace(string(d), ":", "/", 1))
+	return a.find(blobName(d))
 }
+
+// blobName is where a layout keeps a blob.
+func blobName(d core.Digest) string { return "blobs/" + strings.Replace(string(d), ":", "/", 1) }
 
 func (m *member) open() (io.ReadCloser, error) {
 	f, err := os.Open(m.file)

@@ -382,23 +382,88 @@ func TestTheSameEntryTwiceIsNoHarm(t *testing.T) {
 	}
 }
 
-// Docker 25 and later writes both an OCI layout and its own list of images.
-func TestAnArchiveThatIsALayoutAsWellKeepsItsRealManifest(t *testing.T) {
-	img := imageFor(t, amd64)
-	dir := writeLayout(t, map[string]mutate.Appendable{"1": img})
+// savedLayout is an archive that is an image layout and lists what for readers of manifest.json, with its name and tag.
+func savedLayout(t testing.TB, what mutate.Appendable, more map[string]string, listed ...savedImage) string {
+	t.Helper()
+	dir := writeLayout(t, map[string]mutate.Appendable{"1": what})
 	var index v1.IndexManifest
 	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile(filepath.Join(dir, indexFile))), &index); err != nil {
 		t.Fatal(err)
 	}
 	index.Manifests[0].Annotations[annotationContainerd] = "docker.io/team/app:1"
-	write(t, dir, indexFile, string(marshal(t, index)))
-	write(t, dir, dockerManifestFile, `[{"Config":"blobs/sha256/x","RepoTags":["team/app:1"],"Layers":[]}]`)
-	file := fileOf(t, "x.tar", tarDir(t, dir))
+	for name, content := range more {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, v := range map[string]any{indexFile: index, dockerManifestFile: listed} {
+		if err := os.WriteFile(filepath.Join(dir, name), marshal(t, v), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fileOf(t, "x.tar", tarDir(t, dir))
+}
+
+// listing is how manifest.json lists an image of a layout.
+func listing(t testing.TB, img v1.Image, tag string) savedImage {
+	t.Helper()
+	m := must[*v1.Manifest](t)(img.Manifest())
+	s := savedImage{Config: "blobs/sha256/" + m.Config.Digest.Hex, RepoTags: []string{tag}}
+	for _, l := range m.Layers {
+		s.Layers = append(s.Layers, "blobs/sha256/"+l.Digest.Hex)
+	}
+	return s
+}
+
+// Docker 25 and later writes both an OCI layout and its own list of images.
+func TestAnArchiveThatIsALayoutAsWellKeepsItsRealManifest(t *testing.T) {
+	img := imageFor(t, amd64)
+	file := savedLayout(t, img, nil, listing(t, img, "team/app:1"))
 	for _, ref := range []string{file, "docker-archive:" + file, "docker-archive:" + file + ":team/app:1", "oci:" + file + ":1"} {
 		if got := mustOpen(t, ref, Options{}).Subject.Digest; string(got) != digestString(t, img) {
 			t.Errorf("%s is %s, want %s", ref, got, digestString(t, img))
 		}
 	}
+}
+
+func TestALayoutWhoseSavedImageIsOneOfItsPlatformsOpens(t *testing.T) {
+	idx := indexOf(t, amd64, arm64, none)
+	first := must[v1.Image](t)(idx.Image(must[*v1.IndexManifest](t)(idx.IndexManifest()).Manifests[0].Digest))
+	file := savedLayout(t, idx, nil, listing(t, first, "team/app:1"))
+	if target := mustOpen(t, file, Options{}); len(target.Images) != 2 {
+		t.Errorf("opened %d images, want both platforms", len(target.Images))
+	}
+	other := Options{Platforms: []core.Platform{{OS: "linux", Architecture: "arm64"}}}
+	if target := mustOpen(t, file, other); len(target.Images) != 1 {
+		t.Errorf("opened %d images, want the one that was asked for", len(target.Images))
+	}
+}
+
+func TestAnArchiveThatOthersReadAsAnotherImageIsRefused(t *testing.T) {
+	img, other := imageFor(t, amd64), imageFor(t, arm64)
+	right, tag := listing(t, img, "team/app:1"), []string{"team/app:1"}
+	config := string(must[[]byte](t)(other.RawConfigFile()))
+	loose := map[string]string{"c.json": config, "l.tar": "other"}
+	for name, listed := range map[string][]savedImage{
+		"another configuration": {{Config: "c.json", RepoTags: tag, Layers: right.Layers}},
+		"another layer":         {{Config: right.Config, RepoTags: tag, Layers: []string{"l.tar"}}},
+		"one layer less":        {{Config: right.Config, RepoTags: tag}},
+		"a second image":        {right, {Config: "c.json", RepoTags: tag, Layers: []string{"l.tar"}}},
+		"a file that is absent": {{Config: "gone.json", RepoTags: tag, Layers: right.Layers}},
+		"no image":              {},
+	} {
+		file := savedLayout(t, img, loose, listed...)
+		for _, ref := range []string{file, "docker-archive:" + file, "oci:" + file + ":1"} {
+			_, err := Open(testContext(t), ref, Options{})
+			if err == nil || !strings.Contains(err.Error(), "ambiguous") {
+				t.Errorf("%s: %s: %v, want that the archive is ambiguous", name, filepath.Base(ref), err)
+			}
+		}
+	}
+
+	_, _, items := saved(t)
+	_, err := Open(testContext(t), fileOf(t, "x.tar", tarOf(t, append(items, item{name: indexFile, body: "{}"})...)), Options{})
+	checkFailure(t, err, failure{says: []string{"ambiguous", "no oci-layout"}})
 }
 
 func TestOddArchivesAreRefused(t *testing.T) {
