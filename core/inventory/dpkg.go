@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -30,11 +31,17 @@ func isDpkgEntry(p string) bool { return strings.HasPrefix(p, dpkgStatus+".d/") 
 //
 // https://man7.org/linux/man-pages/man1/dpkg.1.html (INFORMATION ABOUT PACKAGES, package states)
 func examineDpkg(ctx context.Context, s *analysis) error {
-	entries, err := dpkgEntries(s.content())
+	entries, spaced, err := s.dpkgEntries()
 	if err != nil {
 		s.problem("its entries could not be counted: %v", err)
 	}
-	packages, err := s.extract(ctx, s.content())
+	content := s.content()
+	if spaced {
+		if content, err = withoutFieldSpace(content); err != nil {
+			return err
+		}
+	}
+	packages, err := s.extract(ctx, content)
 	for _, p := range packages {
 		m, ok := p.Metadata.(*dpkgmeta.Metadata)
 		if !ok {
@@ -55,53 +62,76 @@ func examineDpkg(ctx context.Context, s *analysis) error {
 
 // dpkgOnDisk decides by the third word of the Status field ("install ok installed").
 func (s *analysis) dpkgOnDisk(m *dpkgmeta.Metadata) bool {
-	words := strings.Fields(m.Status)
-	if len(words) == 0 {
+	if strings.TrimSpace(m.Status) == "" {
 		if !isDpkgEntry(s.file.Path) { // entries of their own have none
 			s.problem("package %s has no status and is taken for installed", printable(m.PackageName))
 		}
 		return true
 	}
-	switch words[len(words)-1] {
-	case "not-installed", "config-files":
-		return false
+	switch state := dpkgState(m.Status); state {
 	case "installed", "triggers-pending", "triggers-awaited", "half-configured", "unpacked", "half-installed":
 	default:
+		if dpkgGone(state) {
+			return false
+		}
 		s.problem("package %s has the unknown status %s and is taken for installed",
 			printable(m.PackageName), printable(m.Status))
 	}
 	return true
 }
 
-// dpkgEntries counts the entries that have a version, which is what every entry has that is or was unpacked.
-func dpkgEntries(r io.Reader) (int, error) {
-	lines := bufio.NewReaderSize(r, 64<<10)
-	entries, named, versioned := 0, false, false
-	finish := func() {
-		if named && versioned {
+// dpkgState is the last of a status's three words; empty if there are not three.
+func dpkgState(status string) string {
+	if words := strings.Fields(status); len(words) == 3 {
+		return words[2]
+	}
+	return ""
+}
+
+// dpkgGone is true for the states in which nothing of a package but its configuration is there.
+func dpkgGone(state string) bool { return state == "not-installed" || state == "config-files" }
+
+// dpkgEntry is what the check of an entry needs of it.
+type dpkgEntry struct {
+	line                          int // that it starts on, from 1; 0: no line yet
+	name, version, status, source string
+}
+
+// field returns where to put the value of a field, whose name knows no case; nil if it does not matter here.
+func (e *dpkgEntry) field(name []byte) *string {
+	switch {
+	case bytes.EqualFold(name, []byte("Package")):
+		return &e.name
+	case bytes.EqualFold(name, []byte("Version")):
+		return &e.version
+	case bytes.EqualFold(name, []byte("Status")):
+		return &e.status
+	case bytes.EqualFold(name, []byte("Source")):
+		return &e.source
+	}
+	return nil
+}
+
+// dpkgEntries counts the entries that have a name and a version, which is what every entry has that is or was unpacked,
+// and names the problems of others. It reports whether there is white space before a field's colon.
+func (s *analysis) dpkgEntries() (entries int, spaced bool, err error) {
+	lines := bufio.NewReaderSize(s.content(), 64<<10)
+	var e dpkgEntry
+	for number := 1; ; number++ {
+		line, long, err := lines.ReadLine()
+		if err == nil && len(line) > 0 {
+			spaced = s.readField(&e, line, number) || spaced
+		} else if s.isWhole(e) {
 			entries++
 		}
-		named, versioned = false, false
-	}
-	for {
-		line, long, err := lines.ReadLine()
 		if err == io.EOF {
-			finish()
-			return entries, nil
+			return entries, spaced, nil
 		}
 		if err != nil {
-			return entries, err
+			return entries, spaced, err
 		}
-		switch {
-		case len(line) == 0:
-			finish()
-		case hasField(line, "package"):
-			if named { // a blank line is missing, or the name is there twice
-				finish()
-			}
-			named = true
-		case hasField(line, "version"):
-			versioned = true
+		if len(line) == 0 {
+			e = dpkgEntry{}
 		}
 		for long && err == nil {
 			_, long, err = lines.ReadLine()
@@ -109,10 +139,58 @@ func dpkgEntries(r io.Reader) (int, error) {
 	}
 }
 
-// hasField reports whether line is the named field with a value. Field names know no case.
-func hasField(line []byte, name string) bool {
-	if len(line) <= len(name) || line[len(name)] != ':' || !strings.EqualFold(string(line[:len(name)]), name) {
+// readField takes over what a line says. It reports whether white space is before the colon.
+func (s *analysis) readField(e *dpkgEntry, line []byte, number int) (spaced bool) {
+	if e.line == 0 {
+		e.line = number
+	}
+	name, value, ok := bytes.Cut(line, []byte(":"))
+	if !ok || isDpkgSpace(name[:min(len(name), 1)]) { // of a value of several lines
 		return false
 	}
-	return strings.TrimSpace(string(line[len(name)+1:])) != ""
+	bare := bytes.TrimRight(name, dpkgSpace)
+	if field := e.field(bare); field != nil {
+		if *field != "" {
+			s.problem("the entry of line %d has two fields %s", e.line, bare)
+		}
+		*field = string(bytes.TrimSpace(value))
+	}
+	return len(bare) < len(name)
+}
+
+// isWhole is true for an entry with a name and a version. Only what is not there may lack the version.
+func (s *analysis) isWhole(e dpkgEntry) bool {
+	switch {
+	case e.line == 0: // one blank line after another
+		return false
+	case e.name == "":
+		s.problem("the entry of line %d has no package name", e.line)
+		return false
+	case e.version == "" && !dpkgGone(dpkgState(e.status)):
+		s.problem("package %s has no version", printable(e.name))
+	}
+	return e.version != ""
+}
+
+const dpkgSpace = " \t\v\f\r"
+
+func isDpkgSpace(b []byte) bool { return len(b) > 0 && strings.IndexByte(dpkgSpace, b[0]) >= 0 }
+
+// withoutFieldSpace removes the white space between a field's name and its colon, which dpkg skips and the extractor
+// takes for a part of the name.
+func withoutFieldSpace(r *io.SectionReader) (*io.SectionReader, error) {
+	content, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	closed := content[:0]
+	for line := range bytes.SplitAfterSeq(content, []byte("\n")) {
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && !isDpkgSpace(line) {
+			closed = append(closed, bytes.TrimRight(name, dpkgSpace)...)
+			closed = append(closed, ':')
+			line = value
+		}
+		closed = append(closed, line...)
+	}
+	return io.NewSectionReader(bytes.NewReader(closed), 0, int64(len(closed))), nil
 }

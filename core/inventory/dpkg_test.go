@@ -81,6 +81,14 @@ func TestWhatDpkgCannotReadIsNamed(t *testing.T) {
 		"two entries run together":    {"var/lib/dpkg/status", good + strings.Replace(good, "a\n", "b\n", 1), 1},
 		"cut off within a line":       {"var/lib/dpkg/status", good + "\nPackage: b\nStatus: install ok installed\nVersion: 1\nArchi", 1},
 		"name that is no text":        {"var/lib/dpkg/status.d/x", "Package: x\x01y\nVersion: 1\n", 0},
+		"no version":                  {"var/lib/dpkg/status", good + "\nPackage: b\nStatus: install ok installed\nArchitecture: all\n", 1},
+		"no version of its own":       {"var/lib/dpkg/status.d/x", "Package: b\nArchitecture: all\n", 0},
+		"no name":                     {"var/lib/dpkg/status", good + "\n" + strings.Replace(good, "Package: a\n", "", 1), 1},
+		"empty name":                  {"var/lib/dpkg/status", good + "\n" + strings.Replace(good, "a\n", "\n", 1), 1},
+		"two versions":                {"var/lib/dpkg/status", good + "Version: 2\n", 1},
+		"two statuses":                {"var/lib/dpkg/status", "Status: deinstall ok config-files\n" + good, 0},
+		"two sources":                 {"var/lib/dpkg/status", good + "Source: x\nSource: y\n", 1},
+		"status of four words":        {"var/lib/dpkg/status", strings.Replace(good, "installed", "installed not-installed", 1), 1},
 		"name of a megabyte":          {"var/lib/dpkg/status.d/x", "Package: " + strings.Repeat("x", 1<<20) + "\nVersion: 1\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +105,25 @@ func TestWhatDpkgCannotReadIsNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDpkgSkipsSpaceBeforeTheColon(t *testing.T) {
+	const entry = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc\nVersion: 2.36-9\n" +
+		"Description: x\n with : a colon\n"
+	for _, field := range []string{"Package", "Status", "Architecture", "Source", "Version"} {
+		for _, space := range []string{" ", "\t", "  \t "} {
+			content := strings.Replace(entry, field+":", field+space+":", 1) + "\n" + strings.Replace(entry, "libc6", "libc-bin", 1)
+			got := drive(t, tree{"var/lib/dpkg/status": []byte(content)}).clean(t)
+			if diff := cmp.Diff([]string{"libc-bin 2.36-9 amd64", "libc6 2.36-9 amd64"}, ofDistribution(got.packages, "os/dpkg")); diff != "" {
+				t.Errorf("%s%q:\n%s", field, space, diff)
+			}
+			for _, p := range got.packages {
+				if p.Source == nil || p.Source.Name != "glibc" {
+					t.Errorf("%s%q: source %+v", field, space, p.Source)
+				}
+			}
+		}
 	}
 }
 
