@@ -32,6 +32,8 @@ type entry struct {
 	sniff func(head []byte) bool
 	// unbounded is set for extractors that read single parts of a file, so that its size does not matter.
 	unbounded bool
+	// check looks at the file before anything else reads it. An error means that nothing else does.
+	check func(context.Context, *analysis) error
 	// examine takes the place of analysis.extract where the extractor needs help.
 	examine func(context.Context, *analysis) error
 }
@@ -84,14 +86,21 @@ func (a *analyzer) Analyze(ctx context.Context, f core.File) (core.Found, error)
 		return core.Found{}, &limit.Exceeded{Limit: "kept-size", Max: a.limits.KeptSize, Unit: "bytes", What: f.Path}
 	}
 	s := &analysis{analyzer: a, file: f}
-	var err error
-	if a.examine != nil {
-		err = a.examine(ctx, s)
-	} else {
-		err = s.extractAll(ctx)
-	}
+	err := s.run(ctx)
 	s.found.Problems = boundProblems(s.found.Problems)
 	return s.found, err
+}
+
+func (s *analysis) run(ctx context.Context) error {
+	if s.check != nil {
+		if err := s.check(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.examine != nil {
+		return s.examine(ctx, s)
+	}
+	return s.extractAll(ctx)
 }
 
 // analysis is the examination of one file.

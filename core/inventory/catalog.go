@@ -122,7 +122,7 @@ func catalog() []entry {
 		},
 		{
 			name: gradleversioncatalog.Name, make: gradleversioncatalog.New,
-			wants: isVersionCatalog, examine: examineDeclared,
+			wants: isVersionCatalog, check: checkTOML, examine: examineDeclared,
 		},
 		{
 			name: pomxml.Name, make: pomxml.New,
@@ -162,10 +162,10 @@ func catalog() []entry {
 			name: pipfilelock.Name, make: pipfilelock.New,
 			wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock()),
 		},
-		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock")},
-		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock")},
-		{name: pylock.Name, make: pylock.New, wants: isPylock},
-		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock")},
+		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock"), check: checkTOML},
+		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock"), check: checkTOML},
+		{name: pylock.Name, make: pylock.New, wants: isPylock, check: checkTOML},
+		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock"), check: checkTOML},
 
 		// Ruby, Rust, .NET, PHP.
 		{
@@ -177,7 +177,7 @@ func catalog() []entry {
 			wants: suffixed(".gemspec"), related: relatedSuffixed("version.rb"), examine: examineGemspec,
 		},
 		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
-		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock")},
+		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock"), check: checkTOML},
 		{
 			name: cargoauditable.Name, make: cargoauditable.New,
 			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary,
@@ -213,7 +213,10 @@ func catalog() []entry {
 		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock"), examine: examineLines(isMixLine)},
 		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze"), examine: examineLines(isCabalLine)},
 		{name: stacklock.Name, make: stacklock.New, wants: named("stack.yaml.lock")},
-		{name: manifesttoml.Name, make: manifesttoml.New, wants: named("Manifest.toml"), examine: examineJulia},
+		{
+			name: manifesttoml.Name, make: manifesttoml.New,
+			wants: named("Manifest.toml"), check: checkTOML, examine: examineJulia,
+		},
 		{name: luarocks.Name, make: luarocks.New, wants: isRockspec},
 		{name: nimble.Name, make: nimble.New, wants: isNimble},
 		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
