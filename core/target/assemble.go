@@ -83,7 +83,9 @@ type entry struct {
 	platform core.Platform // zero if the index does not say and the configuration was not read
 	image    Image
 	excluded bool
-	err      error
+	// attestation is true for what turned out to describe another entry instead of being a platform.
+	attestation bool
+	err         error
 }
 
 func (e *entry) String() string {
@@ -103,6 +105,10 @@ func (a *assembler) index(ctx context.Context, m *manifest) (*Target, error) {
 	}
 	if err := a.open(ctx, entries); err != nil {
 		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e *entry) bool { return e.attestation })
+	if len(entries) == 0 {
+		return nil, errors.New("its image index names attestations only and no platform's image")
 	}
 	if err := a.checkWanted(entries); err != nil {
 		return nil, err
@@ -137,9 +143,8 @@ func (a *assembler) entries(ctx context.Context, m *manifest, depth int64) ([]*e
 		}
 		a.seen[d.Digest] = true
 		switch {
-		case isAttestation(d):
-			a.options.Log.Debug("not a platform: attestation manifest", "digest", d.Digest,
-				"type", printable(d.Annotations[annotationReferenceType], 80))
+		case isAttestation(d, m.Manifests):
+			a.skipAttestation(d)
 		case isIndexType(d.MediaType):
 			nested, err := a.nested(ctx, d, depth)
 			if err != nil {
@@ -174,13 +179,32 @@ func (a *assembler) nested(ctx context.Context, d descriptor, depth int64) ([]*e
 	return a.entries(ctx, m, depth+1)
 }
 
-// isAttestation reports whether an entry of an index describes another entry instead of being a platform. BuildKit marks
-// those by an annotation and by a platform that nothing runs on. The platform decides: an annotation alone would hide an
-// image that runtimes do select.
+func (a *assembler) skipAttestation(d descriptor) {
+	a.options.Log.Debug("not a platform: attestation manifest", "digest", d.Digest,
+		"type", printable(d.Annotations[annotationReferenceType], 80))
+}
+
+// isAttestation reports whether an entry of an index, of which all are given, describes another entry instead of being a
+// platform. BuildKit marks those by a platform that nothing runs on and by annotations. Each alone hides an image:
+// runtimes select by platform whatever the annotations, and people pull an entry of an unknown platform by its digest.
 //
 // https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md
-func isAttestation(d descriptor) bool {
+func isAttestation(d descriptor, all []descriptor) bool {
+	return d.ofUnknownPlatform() && !isIndexType(d.MediaType) &&
+		d.Annotations[annotationReferenceType] == "attestation-manifest" &&
+		slices.ContainsFunc(all, func(other descriptor) bool {
+			return other.Digest != d.Digest && string(other.Digest) == d.Annotations[annotationReferenceDigest]
+		})
+}
+
+func (d descriptor) ofUnknownPlatform() bool {
 	return d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
+}
+
+// holdsStatements reports whether all that a manifest has are in-toto statements: an attestation that lost its
+// annotations on the way.
+func (m *manifest) holdsStatements() bool {
+	return len(m.Layers) > 0 && !slices.ContainsFunc(m.Layers, func(l descriptor) bool { return l.MediaType != inTotoStatement })
 }
 
 // open opens the platforms that are wanted. It fails only if the run was interrupted.
@@ -205,6 +229,11 @@ func (a *assembler) open(ctx context.Context, entries []*entry) error {
 
 func (a *assembler) openEntry(ctx context.Context, e *entry) error {
 	m, raw, err := a.child(ctx, e.descriptor)
+	if m != nil && e.ofUnknownPlatform() && m.holdsStatements() {
+		e.attestation = true
+		a.skipAttestation(e.descriptor)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func chooseFromLayout(version, index []byte, c choice, limits limit.Limits) (des
 func choose(all []descriptor, c choice) (descriptor, error) {
 	var fit []descriptor
 	for _, d := range all {
-		if isAttestation(d) || c.digest != "" && d.Digest != c.digest || c.tag != "" && !hasTag(d, c.tag) {
+		if isAttestation(d, all) || c.digest != "" && d.Digest != c.digest || c.tag != "" && !hasTag(d, c.tag) {
 			continue
 		}
 		if !slices.ContainsFunc(fit, func(f descriptor) bool { return f.Digest == d.Digest }) {

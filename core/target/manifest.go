@@ -21,6 +21,7 @@ const (
 	dockerZstdLayer   = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 	ociRestrictedZstd = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
 	emptyConfig       = "application/vnd.oci.empty.v1+json"
+	inTotoStatement   = "application/vnd.in-toto+json"
 )
 
 // maxLayers is how many layers an image may have. Engines stop at about 127.
@@ -28,9 +29,10 @@ const maxLayers = 4096
 
 // Annotations that name an entry of an index.
 const (
-	annotationRefName       = "org.opencontainers.image.ref.name"
-	annotationContainerd    = "io.containerd.image.name"
-	annotationReferenceType = "vnd.docker.reference.type"
+	annotationRefName         = "org.opencontainers.image.ref.name"
+	annotationContainerd      = "io.containerd.image.name"
+	annotationReferenceType   = "vnd.docker.reference.type"
+	annotationReferenceDigest = "vnd.docker.reference.digest"
 )
 
 // descriptor points at content.

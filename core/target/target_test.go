@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -73,14 +74,19 @@ var (
 	none  = v1.Platform{OS: "unknown", Architecture: "unknown"}
 )
 
-// indexOf is an image index with one image for each platform.
+// indexOf is an image index with one image for each platform. What is for no platform is an attestation of the first.
 func indexOf(t testing.TB, platforms ...v1.Platform) v1.ImageIndex {
 	t.Helper()
 	idx := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	first := ""
 	for _, p := range platforms {
 		add := mutate.IndexAddendum{Add: imageFor(t, p), Descriptor: v1.Descriptor{Platform: &p}}
 		if p.OS == "unknown" {
-			add.Descriptor.Annotations = map[string]string{annotationReferenceType: "attestation-manifest"}
+			add.Descriptor.Annotations = map[string]string{
+				annotationReferenceType: "attestation-manifest", annotationReferenceDigest: first,
+			}
+		} else if first == "" {
+			first = digestString(t, add.Add.(v1.Image))
 		}
 		idx = mutate.AppendManifests(idx, add)
 	}
@@ -344,6 +350,45 @@ func TestAPlatformThatCannotBeOpenedIsAnExamination(t *testing.T) {
 	if e.Status != core.Failed || e.Subject != target.Subject.Digest || string(e.Input) != missing || e.Remedy == "" ||
 		!strings.Contains(e.Why[0], "linux/arm64/v8") || !strings.Contains(e.Why[0], "404") {
 		t.Errorf("examination: %+v", e)
+	}
+}
+
+func TestOnlyAttestationsAreNoPlatforms(t *testing.T) {
+	type notes = map[string]string
+	image, nested, statement := imageFor(t, amd64), indexOf(t, arm64), must[v1.Image](t)(mutate.Append(
+		mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		mutate.Addendum{Layer: static.NewLayer([]byte("{}"), inTotoStatement), MediaType: inTotoStatement}))
+	first := imageFor(t, armv7)
+	marked := notes{annotationReferenceType: "attestation-manifest", annotationReferenceDigest: digestString(t, first)}
+	for name, tc := range map[string]struct {
+		entry mutate.Appendable
+		notes notes
+		want  []string
+	}{
+		"as BuildKit marks them":       {statement, marked, []string{"linux/arm/v7"}},
+		"without annotations":          {statement, nil, []string{"linux/arm/v7"}},
+		"an image of no platform":      {image, nil, []string{"linux/arm/v7", "unknown/unknown"}},
+		"an image that names no other": {image, notes{annotationReferenceType: "attestation-manifest"}, []string{"linux/arm/v7", "unknown/unknown"}},
+		"an image that names itself": {image, notes{annotationReferenceType: "attestation-manifest",
+			annotationReferenceDigest: digestString(t, image)}, []string{"linux/arm/v7", "unknown/unknown"}},
+		"a nested index": {nested, marked, []string{"linux/arm/v7", "linux/arm64/v8"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			idx := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+				mutate.IndexAddendum{Add: first, Descriptor: v1.Descriptor{Platform: &armv7}},
+				mutate.IndexAddendum{Add: tc.entry, Descriptor: v1.Descriptor{Platform: &none, Annotations: tc.notes}})
+			target := mustOpen(t, writeLayout(t, map[string]mutate.Appendable{"": idx}), Options{})
+			var got []string
+			for _, img := range target.Images {
+				got = append(got, img.Subject.Platform.String())
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("opened %q, want %q", got, tc.want)
+			}
+			if i := slices.IndexFunc(completeness(target), func(s string) bool { return s != "complete" }); i >= 0 {
+				t.Errorf("examinations: %q", completeness(target))
+			}
+		})
 	}
 }
 
