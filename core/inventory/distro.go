@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/osv-scalibr/purl"
+
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
@@ -31,6 +33,7 @@ func EcosystemOf(d core.Distro) string {
 // distroFamily is one line of the table of distributions.
 type distroFamily struct {
 	id        string // of os-release, in any case
+	packages  string // the type of its packages, as in package URLs
 	ecosystem string // empty: OSV has no advisories
 	// release is the ecosystem's suffix; nil if it has none.
 	release func(core.Distro) string
@@ -40,35 +43,50 @@ type distroFamily struct {
 
 func distroFamilies() []distroFamily {
 	return []distroFamily{
-		{id: "debian", ecosystem: "Debian", release: debianRelease},
-		{id: "ubuntu", ecosystem: "Ubuntu", release: ubuntuRelease},
-		{id: "echo", ecosystem: "Echo"},
+		{id: "debian", packages: purl.TypeDebian, ecosystem: "Debian", release: debianRelease},
+		{id: "ubuntu", packages: purl.TypeDebian, ecosystem: "Ubuntu", release: ubuntuRelease},
+		{id: "echo", packages: purl.TypeDebian, ecosystem: "Echo"},
 
-		{id: "alpine", ecosystem: "Alpine", release: alpineRelease},
-		{id: "wolfi", ecosystem: "Wolfi"},
-		{id: "chainguard", ecosystem: "Chainguard"},
-		{id: "minimos", ecosystem: "MinimOS"},
-		{id: "alpaquita", ecosystem: "Alpaquita", release: versionID},
-		{id: "bellsoft-hardened-containers", ecosystem: "BellSoft Hardened Containers", release: versionID},
-		{id: "cleanstart", ecosystem: "CleanStart"},
-		{id: "clnstrt", ecosystem: "CleanStart"},
+		{id: "alpine", packages: purl.TypeApk, ecosystem: "Alpine", release: alpineRelease},
+		{id: "wolfi", packages: purl.TypeApk, ecosystem: "Wolfi"},
+		{id: "chainguard", packages: purl.TypeApk, ecosystem: "Chainguard"},
+		{id: "minimos", packages: purl.TypeApk, ecosystem: "MinimOS"},
+		{id: "alpaquita", packages: purl.TypeApk, ecosystem: "Alpaquita", release: versionID},
+		{id: "bellsoft-hardened-containers", packages: purl.TypeApk, ecosystem: "BellSoft Hardened Containers", release: versionID},
+		{id: "cleanstart", packages: purl.TypeApk, ecosystem: "CleanStart"},
+		{id: "clnstrt", packages: purl.TypeApk, ecosystem: "CleanStart"},
 
-		{id: "rhel", ecosystem: "Red Hat", release: redHatRelease, vendor: "redhat"},
-		{id: "almalinux", ecosystem: "AlmaLinux", release: major},
-		{id: "rocky", ecosystem: "Rocky Linux", release: major},
-		{id: "sles", ecosystem: "SUSE", release: suse("Linux Enterprise Server"), vendor: "suse"},
-		{id: "sles_sap", ecosystem: "SUSE", release: suse("Linux Enterprise Server for SAP Applications"), vendor: "suse"},
-		{id: "sle-micro", ecosystem: "SUSE", release: prefixed("Linux Enterprise Micro"), vendor: "suse"},
-		{id: "sl-micro", ecosystem: "SUSE", release: prefixed("Linux Micro"), vendor: "suse"},
-		{id: "opensuse-leap", ecosystem: "openSUSE", release: prefixed("Leap"), vendor: "opensuse"},
-		{id: "opensuse-leap-micro", ecosystem: "openSUSE", release: prefixed("Leap Micro"), vendor: "opensuse"},
-		{id: "opensuse-tumbleweed", ecosystem: "openSUSE", release: fixed("Tumbleweed"), vendor: "opensuse"},
-		{id: "photon", ecosystem: "Photon OS", release: versionID},
-		{id: "openEuler", ecosystem: "openEuler", release: openEulerRelease},
-		{id: "azurelinux", ecosystem: "Azure Linux", release: major},
-		{id: "mariner", ecosystem: "Azure Linux", release: major},
-		{id: "mageia", ecosystem: "Mageia", release: versionID},
+		{id: "rhel", packages: purl.TypeRPM, ecosystem: "Red Hat", release: redHatRelease, vendor: "redhat"},
+		{id: "almalinux", packages: purl.TypeRPM, ecosystem: "AlmaLinux", release: major},
+		{id: "rocky", packages: purl.TypeRPM, ecosystem: "Rocky Linux", release: major},
+		{id: "sles", packages: purl.TypeRPM, ecosystem: "SUSE", release: suse("Linux Enterprise Server"), vendor: "suse"},
+		{id: "sles_sap", packages: purl.TypeRPM, ecosystem: "SUSE", release: suse("Linux Enterprise Server for SAP Applications"), vendor: "suse"},
+		{id: "sle-micro", packages: purl.TypeRPM, ecosystem: "SUSE", release: prefixed("Linux Enterprise Micro"), vendor: "suse"},
+		{id: "sl-micro", packages: purl.TypeRPM, ecosystem: "SUSE", release: prefixed("Linux Micro"), vendor: "suse"},
+		{id: "opensuse-leap", packages: purl.TypeRPM, ecosystem: "openSUSE", release: prefixed("Leap"), vendor: "opensuse"},
+		{id: "opensuse-leap-micro", packages: purl.TypeRPM, ecosystem: "openSUSE", release: prefixed("Leap Micro"), vendor: "opensuse"},
+		{id: "opensuse-tumbleweed", packages: purl.TypeRPM, ecosystem: "openSUSE", release: fixed("Tumbleweed"), vendor: "opensuse"},
+		{id: "photon", packages: purl.TypeRPM, ecosystem: "Photon OS", release: versionID},
+		{id: "openEuler", packages: purl.TypeRPM, ecosystem: "openEuler", release: openEulerRelease},
+		{id: "azurelinux", packages: purl.TypeRPM, ecosystem: "Azure Linux", release: major},
+		{id: "mariner", packages: purl.TypeRPM, ecosystem: "Azure Linux", release: major},
+		{id: "mageia", packages: purl.TypeRPM, ecosystem: "Mageia", release: versionID},
+		{id: "fedora", packages: purl.TypeRPM}, // and Amazon and Oracle Linux, which are like it
 	}
+}
+
+// packageType is the type of a distribution's packages, as in package URLs, or of those that it is like; empty if it is
+// like none that is known.
+func packageType(d core.Distro) string {
+	families := distroFamilies()
+	for _, id := range append([]string{d.ID}, d.IDLike...) {
+		for _, f := range families {
+			if strings.EqualFold(f.id, id) {
+				return f.packages
+			}
+		}
+	}
+	return ""
 }
 
 // vendorOf is the namespace of the distribution's package URLs.

@@ -69,10 +69,27 @@ func TestOSReleaseIsReadAsAShellWould(t *testing.T) {
 func TestEveryDistributionIsThereOnce(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, f := range distroFamilies() {
-		if seen[f.id] || f.id == "" || f.ecosystem == "" {
+		if seen[f.id] || f.id == "" || !isDistribution(f.packages) || f.ecosystem == "" && f.release != nil {
 			t.Errorf("%+v", f.id)
 		}
 		seen[f.id] = true
+	}
+}
+
+func TestDistributionsHavePackagesOfOneType(t *testing.T) {
+	for release, want := range map[string]string{
+		"ID=ubuntu\nID_LIKE=debian":                       "deb",
+		"ID=kali\nID_LIKE=debian":                         "deb",
+		"ID=postmarketos\nID_LIKE=alpine":                 "apk",
+		"ID=amzn\nID_LIKE=\"centos rhel fedora\"":         "rpm",
+		"ID=ol\nID_LIKE=fedora":                           "rpm",
+		"ID=linuxmint\nID_LIKE=\"unknown ubuntu debian\"": "deb",
+		"ID=arch": "",
+		"":        "",
+	} {
+		if d, err := parseOSRelease([]byte(release)); err != nil || packageType(d) != want {
+			t.Errorf("%q has packages of the type %q, want %q (%v)", release, packageType(d), want, err)
+		}
 	}
 }
 

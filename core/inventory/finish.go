@@ -14,10 +14,11 @@ import (
 
 // The codes of a list of packages that is empty, for policies that accept it.
 const (
-	CodeNoPackages = "no-packages" // there are files, and nobody knows what they are
+	// CodeNoPackages marks an image of files that nobody knows: without any package, or without those of its distribution.
+	CodeNoPackages = "no-packages"
 	CodeEmptyImage = "empty-image" // there is no file at all
-	// CodeRemovedDatabase marks an image whose distribution's packages are all gone from the final file system: what was
-	// removed is their database, and that is known to make scanners see nothing.
+	// CodeRemovedDatabase marks an image that has lost all packages of a database of its distribution: what was removed
+	// is the database, and that is known to make scanners see nothing.
 	CodeRemovedDatabase = "removed-database"
 )
 
@@ -30,16 +31,18 @@ func Finish(e *core.Evidence) {
 		facts[e.Images[i].Subject] = &e.Images[i]
 	}
 	e.Packages = dropResolved(e.Packages)
-	system := make(map[core.Digest]int)
+	system := make(map[core.Digest]systemPackages)
 	for i := range e.Packages {
 		p := &e.Packages[i]
-		var d *core.Distro
-		if f := facts[p.Subject]; f != nil {
-			d = f.Distro
+		if !isDistribution(purlType(p.Purl)) {
+			continue
 		}
-		if qualify(p, d) {
-			system[p.Subject]++
+		n := system[p.Subject]
+		n.all++
+		if f := facts[p.Subject]; f != nil && f.Distro != nil && !qualify(p, *f.Distro) {
+			n.foreign++
 		}
+		system[p.Subject] = n
 	}
 	e.Packages = merge(e.Packages)
 	for _, s := range e.Subjects {
@@ -48,19 +51,20 @@ func Finish(e *core.Evidence) {
 		}
 		examine(e, distroExamination(s, facts[s.Digest], system[s.Digest]))
 		examine(e, packagesExamination(s, facts[s.Digest], e.Packages))
-		if x, removed := removedDatabase(s, e.Packages); removed {
-			examine(e, x)
-		}
 	}
 }
 
-// qualify adds to a package of a distribution what os-release says. It reports whether p is one.
-func qualify(p *core.Package, d *core.Distro) bool {
-	if !isDistribution(purlType(p.Purl)) {
+// systemPackages counts the packages of distributions in one subject.
+type systemPackages struct {
+	all     int
+	foreign int // that cannot be the distribution's that os-release names
+}
+
+// qualify adds to a package of a distribution what os-release says. It reports false, and adds nothing, if packages of
+// that type are not the distribution's: its advisories and versions would be another's.
+func qualify(p *core.Package, d core.Distro) bool {
+	if t := packageType(d); t != "" && t != purlType(p.Purl) {
 		return false
-	}
-	if d == nil {
-		return true
 	}
 	u, err := packageurl.FromString(p.Purl)
 	if err != nil {
@@ -70,7 +74,7 @@ func qualify(p *core.Package, d *core.Distro) bool {
 		u.Namespace = vendorOf(d.ID)
 	}
 	u.Qualifiers = slices.DeleteFunc(u.Qualifiers, func(q packageurl.Qualifier) bool { return q.Key == "distro" })
-	if distro := distroQualifier(u.Type, *d); distro != "" {
+	if distro := distroQualifier(u.Type, d); distro != "" {
 		u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "distro", Value: distro})
 	}
 	if purl, err := render(u); err == nil {
@@ -233,45 +237,26 @@ func examine(e *core.Evidence, x core.Examination) {
 
 const tool = "inventory"
 
-func distroExamination(s core.Subject, f *core.ImageFacts, systemPackages int) core.Examination {
+func distroExamination(s core.Subject, f *core.ImageFacts, system systemPackages) core.Examination {
 	x := core.Examination{Name: core.ExamineDistro, Subject: s.Digest, Tool: tool, Status: core.Complete}
 	switch {
 	case f != nil && f.Distro != nil && f.Distro.Ecosystem == "":
 		x.Status = core.Partial
 		x.Why = []string{fmt.Sprintf("OSV has no advisories for the distribution %s, so its %d packages cannot be looked up",
-			describe(*f.Distro), systemPackages)}
+			describe(*f.Distro), system.all)}
 		x.Remedy = "build on a distribution that OSV covers, or let the policy accept an incomplete examination of it"
-	case (f == nil || f.Distro == nil) && systemPackages > 0:
+	case (f == nil || f.Distro == nil) && system.all > 0:
 		x.Status = core.Partial
 		x.Why = []string{fmt.Sprintf("there is no etc/os-release, so it is not known whose %d packages these are",
-			systemPackages)}
+			system.all)}
 		x.Remedy = "keep etc/os-release in the image"
+	case system.foreign > 0:
+		x.Status = core.Partial
+		x.Why = []string{fmt.Sprintf("%d packages cannot be of the distribution %s, whose packages are of the type %s, so they cannot be looked up",
+			system.foreign, describe(*f.Distro), packageType(*f.Distro))}
+		x.Remedy = "keep the etc/os-release of the distribution that the packages are from"
 	}
 	return x
-}
-
-// removedDatabase finds an image in which a layer deleted all packages of a distribution at once. Nobody uninstalls a
-// whole distribution: the database went, and the software stayed.
-func removedDatabase(s core.Subject, packages []core.Package) (core.Examination, bool) {
-	gone, layer := 0, 0
-	for _, p := range packages {
-		if p.Subject != s.Digest || !isDistribution(purlType(p.Purl)) {
-			continue
-		}
-		if p.Visible() {
-			return core.Examination{}, false
-		}
-		gone, layer = gone+1, max(layer, *p.Origin.RemovedIn)
-	}
-	if gone == 0 {
-		return core.Examination{}, false
-	}
-	return core.Examination{
-		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Partial, Code: CodeRemovedDatabase,
-		Why: []string{fmt.Sprintf("the database of %d packages of the distribution was removed in layer %d: what is still there of them is not known",
-			gone, layer)},
-		Remedy: "keep the package database in the image, or build on an image without these packages",
-	}, true
 }
 
 func describe(d core.Distro) string {
@@ -289,17 +274,47 @@ func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Pac
 	x := core.Examination{
 		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Complete,
 	}
-	found := slices.ContainsFunc(packages, func(p core.Package) bool { return p.Subject == s.Digest })
-	if s.Kind != core.KindImage || found || f == nil {
+	if s.Kind != core.KindImage {
 		return x
 	}
-	x.Status = core.Partial
-	if f.Files == 0 {
-		x.Code, x.Why = CodeEmptyImage, []string{"the image holds no file: there is nothing to judge"}
-		x.Remedy = "check that the build put something into it"
+	own := make([]core.Package, 0, len(packages))
+	for _, p := range packages {
+		if p.Subject == s.Digest {
+			own = append(own, p)
+		}
+	}
+	if gone, layer := removedDatabase(own); gone > 0 {
+		x.Status, x.Code = core.Partial, CodeRemovedDatabase
+		x.Why = []string{fmt.Sprintf("the database of %d packages of the distribution was removed in layer %d: what is still there of them is not known",
+			gone, layer)}
+		x.Remedy = "keep the package database in the image, or build on an image without these packages"
 		return x
 	}
-	x.Code, x.Why = CodeNoPackages, []string{fmt.Sprintf("no package was found in %d files: what they are is not known", f.Files)}
-	x.Remedy = "judge an SBOM of the image's contents beside it, or let the policy accept packages with the code " + CodeNoPackages
+	if f != nil {
+		x.Code, x.Why, x.Remedy = withoutPackages(*f, own)
+	}
+	if x.Code != "" {
+		x.Status = core.Partial
+	}
 	return x
 }
+
+// withoutPackages says what is wrong with an image that has none, or none of its distribution.
+func withoutPackages(f core.ImageFacts, packages []core.Package) (code string, why []string, remedy string) {
+	known := f.Distro != nil && packageType(*f.Distro) != ""
+	switch {
+	case len(packages) == 0 && f.Files == 0:
+		return CodeEmptyImage, []string{"the image holds no file: there is nothing to judge"},
+			"check that the build put something into it"
+	case known && !slices.ContainsFunc(packages, visibleSystem):
+		return CodeNoPackages, []string{fmt.Sprintf(
+				"no package of the distribution %s was found in %d files: what they are is not known", describe(*f.Distro), f.Files)},
+			"keep the package database in the image, or let the policy accept packages with the code " + CodeNoPackages
+	case len(packages) == 0:
+		return CodeNoPackages, []string{fmt.Sprintf("no package was found in %d files: what they are is not known", f.Files)},
+			"judge an SBOM of the image's contents beside it, or let the policy accept packages with the code " + CodeNoPackages
+	}
+	return "", nil, ""
+}
+
+func visibleSystem(p core.Package) bool { return p.Visible() && isDistribution(purlType(p.Purl)) }

@@ -131,19 +131,34 @@ func TestDeclaredPackageYieldsToTheOneThatIsThere(t *testing.T) {
 }
 
 func TestRemovingThePackageDatabaseIsNoWayToBeClean(t *testing.T) {
-	two := 2
-	removed := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:deb/bash@5",
-		Locations: []core.Location{{Path: "var/lib/dpkg/status"}}, Origin: &core.Origin{RemovedIn: &two}}
-	upgraded := removed
-	upgraded.Version, upgraded.Purl, upgraded.Origin = "6", "pkg:deb/bash@6", &core.Origin{Layer: 2}
+	const status, entries = "var/lib/dpkg/status", "var/lib/dpkg/status.d/"
+	deb := func(name, version, path string, origin *core.Origin) core.Package {
+		return core.Package{Subject: subject, Name: name, Version: version, Purl: "pkg:deb/" + name + "@" + version,
+			Locations: []core.Location{{Path: path}}, Origin: origin}
+	}
+	arch := func(name, version string, origin *core.Origin) core.Package {
+		return core.Package{Subject: subject, Name: name, Version: version, Purl: "pkg:alpm/" + name + "@" + version,
+			Locations: []core.Location{{Path: "var/lib/pacman/local/" + name + "-" + version + "/desc"}}, Origin: origin}
+	}
+	removed := deb("bash", "5", status, at1(0, 2))
 	for name, c := range map[string]struct {
 		packages []core.Package
 		gap      bool
 	}{
-		"removed":          {[]core.Package{removed, npm("a", nil)}, true},
-		"upgraded":         {[]core.Package{removed, upgraded}, false},
-		"never there":      {[]core.Package{npm("a", nil)}, false},
-		"another subjects": {[]core.Package{{Subject: "sha256:other", Purl: "pkg:deb/x@1", Origin: removed.Origin}, npm("a", nil)}, false},
+		"removed":                               {[]core.Package{removed, npm("a", nil)}, true},
+		"upgraded":                              {[]core.Package{removed, deb("bash", "6", status, at1(2))}, false},
+		"uninstalled":                           {[]core.Package{removed, deb("dash", "1", status, at1(0))}, false},
+		"never there":                           {[]core.Package{npm("a", nil)}, false},
+		"another package elsewhere":             {[]core.Package{removed, deb("hello", "1", entries+"hello", at1(2))}, true},
+		"moved":                                 {[]core.Package{removed, deb("bash", "5", entries+"bash", at1(2))}, false},
+		"moved and upgraded":                    {[]core.Package{removed, deb("bash", "6", entries+"bash", at1(2))}, false},
+		"moved in part":                         {[]core.Package{removed, deb("dash", "1", status, at1(0, 2)), deb("bash", "5", entries+"bash", at1(2))}, true},
+		"an entry without an installer":         {[]core.Package{deb("bash", "5", entries+"bash", at1(0, 2)), deb("dash", "1", entries+"dash", at1(0))}, true},
+		"an entry of an installer":              {[]core.Package{arch("bash", "5", at1(0, 2)), arch("dash", "1", at1(0))}, false},
+		"all entries of an installer":           {[]core.Package{arch("bash", "5", at1(0, 2)), arch("dash", "1", at1(0, 2))}, true},
+		"namesake that is no system package":    {[]core.Package{deb("a", "5", status, at1(0, 2)), npm("a", nil)}, true},
+		"removed, with a package of a language": {[]core.Package{removed, npm(status, nil)}, true},
+		"another subjects":                      {[]core.Package{{Subject: "sha256:other", Purl: "pkg:deb/x@1", Locations: removed.Locations, Origin: removed.Origin}, npm("a", nil)}, false},
 	} {
 		e := core.Evidence{
 			Subjects: []core.Subject{{Kind: core.KindImage, Digest: subject}}, Packages: c.packages,
@@ -159,9 +174,37 @@ func TestRemovingThePackageDatabaseIsNoWayToBeClean(t *testing.T) {
 	}
 }
 
+func TestPackagesOfAnotherDistributionGetNoEcosystem(t *testing.T) {
+	for _, c := range []struct{ id, ecosystem, purl, want string }{
+		{"debian", "Debian:12", "pkg:deb/bash@5", "Debian:12"},
+		{"ubuntu", "Ubuntu:22.04:LTS", "pkg:deb/bash@5", "Ubuntu:22.04:LTS"},
+		{"wolfi", "Wolfi", "pkg:deb/bash@5", ""},
+		{"photon", "Photon OS:4", "pkg:deb/bash@5", ""},
+		{"debian", "Debian:12", "pkg:apk/bash@5", ""},
+		{"debian", "Debian:12", "pkg:opkg/bash@5", ""},
+		{"rocky", "Rocky Linux:9", "pkg:rpm/bash@5", "Rocky Linux:9"},
+		{"debian", "Debian:12", "pkg:npm/bash@5", "npm"},
+	} {
+		p := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: c.purl, Locations: []core.Location{{Path: "db"}}}
+		if purlType(c.purl) == "npm" {
+			p.Ecosystem = "npm"
+		}
+		e := core.Evidence{
+			Subjects: []core.Subject{{Kind: core.KindImage, Digest: subject}}, Packages: []core.Package{p},
+			Images: []core.ImageFacts{{Subject: subject, Files: 9, Distro: &core.Distro{ID: c.id, Ecosystem: c.ecosystem}}},
+		}
+		Finish(&e)
+		got := e.Packages[0]
+		if got.Ecosystem != c.want || c.want == "" && got.Purl != c.purl {
+			t.Errorf("%s on %s: %s of %q", c.purl, c.id, got.Purl, got.Ecosystem)
+		}
+	}
+}
+
 func TestExaminationsSayWhatIsMissing(t *testing.T) {
 	deb := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:deb/bash@5", Locations: []core.Location{{Path: "var/lib/dpkg/status"}}}
-	amazon := &core.Distro{ID: "amzn", VersionID: "2023", PrettyName: "Amazon Linux 2023"}
+	rpm := core.Package{Subject: subject, Name: "bash", Version: "5", Purl: "pkg:rpm/bash@5", Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}}}
+	amazon := &core.Distro{ID: "amzn", VersionID: "2023", PrettyName: "Amazon Linux 2023", IDLike: []string{"fedora"}}
 	debian := &core.Distro{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"}
 	for name, c := range map[string]struct {
 		kind             core.SubjectKind
@@ -172,9 +215,17 @@ func TestExaminationsSayWhatIsMissing(t *testing.T) {
 		distroIs, pkgsIs core.Completeness
 		why              string
 	}{
-		"known":                 {core.KindImage, debian, 5, []core.Package{deb}, nil, core.Complete, core.Complete, ""},
-		"no advisories":         {core.KindImage, amazon, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "Amazon Linux 2023"},
-		"no os-release":         {core.KindImage, nil, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "etc/os-release"},
+		"known":         {core.KindImage, debian, 5, []core.Package{deb}, nil, core.Complete, core.Complete, ""},
+		"no advisories": {core.KindImage, amazon, 5, []core.Package{rpm}, nil, core.Partial, core.Complete, "Amazon Linux 2023"},
+		"no os-release": {core.KindImage, nil, 5, []core.Package{deb}, nil, core.Partial, core.Complete, "etc/os-release"},
+		"nothing of the distribution": {core.KindImage, debian, 5, []core.Package{npm("a", nil)}, nil, core.Complete, core.Partial,
+			"no package of the distribution"},
+		"nothing of a distribution like it": {core.KindImage, amazon, 5, []core.Package{npm("a", nil)}, nil, core.Partial, core.Partial,
+			"no package of the distribution Amazon Linux"},
+		"nothing of an unknown distribution": {core.KindImage, &core.Distro{ID: "poky"}, 5, []core.Package{npm("a", nil)}, nil,
+			core.Partial, core.Complete, "poky"},
+		"packages of another distribution": {core.KindImage, &core.Distro{ID: "wolfi", Ecosystem: "Wolfi"}, 5, []core.Package{deb}, nil,
+			core.Partial, core.Complete, "1 packages cannot be of the distribution with the ID wolfi"},
 		"scratch with packages": {core.KindImage, nil, 5, []core.Package{npm("a", nil)}, nil, core.Complete, core.Complete, ""},
 		"nothing in files":      {core.KindImage, nil, 5, nil, nil, core.Complete, core.Partial, "no package was found in 5 files"},
 		"empty image":           {core.KindImage, nil, 0, nil, nil, core.Complete, core.Partial, "no file"},
