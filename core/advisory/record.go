@@ -99,7 +99,7 @@ func (r Range) includes(ecosystem, v string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	at, err := order.Parse(v)
+	at, err := order.ParseInstalled(v)
 	if err != nil {
 		return false, err
 	}

@@ -37,8 +37,19 @@ type Version struct {
 var (
 	// startsWithDigit keeps words such as "(devel)" or "latest" from being taken for version 0.
 	startsWithDigit = regexp.MustCompile(`^[0-9]`)
-	// hasAlphanumeric is all that dpkg and rpm ask for.
+	// hasAlphanumeric is all that Maven asks for.
 	hasAlphanumeric = regexp.MustCompile(`[0-9A-Za-z]`)
+	// printable keeps out the digits of other scripts, which the orders would take for letters, and what is more than one
+	// word.
+	printable = regexp.MustCompile(`^[!-~]+$`)
+	// deb is what dpkg takes without complaint, but for colons after the epoch. Epochs are a few digits everywhere.
+	// https://man7.org/linux/man-pages/man7/deb-version.7.html
+	deb = regexp.MustCompile(`^(?:[0-9]{1,9}:)?[0-9](?:[0-9A-Za-z.+~-]*[0-9A-Za-z.+~])?$`)
+	// startsLikeDeb is that of real advisories, which have slips such as "1:1.12_1.12.6-1".
+	startsLikeDeb = regexp.MustCompile(`^(?:[0-9]{1,9}:)?[0-9][^:]*$`)
+	// rpm is the epoch, a version and a release of the characters that rpmbuild allows.
+	// https://rpm-software-management.github.io/rpm/man/rpm-version.7
+	rpm = regexp.MustCompile(`^(?:[0-9]{1,9}:)?[._+~^%{}-]*[0-9A-Za-z][0-9A-Za-z._+~^%{}-]*$`)
 	// apk is the form of apk-tools. Real advisories have slips such as "1.34.0_r0"; semantic reads them as far as it can.
 	// https://gitlab.alpinelinux.org/alpine/apk-tools/-/blob/v2.14.4/doc/apk-package.5.scd
 	apk = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*[a-z]?` +
@@ -73,8 +84,10 @@ func For(ecosystem string) (Order, bool) {
 	switch name {
 	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi":
 		o.form, o.strict = startsWithDigit, apk
-	case "Debian", "Ubuntu", "AlmaLinux", "Mageia", "openEuler", "openSUSE", "Red Hat", "Rocky Linux", "SUSE":
-		o.form = hasAlphanumeric
+	case "Debian", "Ubuntu":
+		o.form, o.strict = startsLikeDeb, deb
+	case "AlmaLinux", "Mageia", "openEuler", "openSUSE", "Red Hat", "Rocky Linux", "SUSE":
+		o.form = rpm
 	case "Maven":
 		o.form = hasAlphanumeric
 	case "Go":
@@ -88,13 +101,23 @@ func For(ecosystem string) (Order, bool) {
 // Semver returns the order of semantic versions, which OSV's SEMVER ranges use in every ecosystem.
 func Semver() Order { return Order{name: "npm", form: startsWithDigit, clean: trimV} }
 
+// ParseInstalled reads the version of a package that is there, or says that it cannot be ordered. What only begins as a
+// version is refused: package managers install no such thing, and it would be compared by chance.
+func (o Order) ParseInstalled(text string) (Version, error) {
+	v, err := o.Parse(text)
+	if err == nil && v.loose {
+		return Version{}, fmt.Errorf("%q is not a version of %s", text, o.name)
+	}
+	return v, err
+}
+
 // Parse reads a version, or says that it cannot be ordered.
 func (o Order) Parse(text string) (Version, error) {
 	if len(text) > maxLength {
 		return Version{}, fmt.Errorf("a version of %d bytes is longer than the %d that can be compared", len(text), maxLength)
 	}
 	cleaned := o.clean(text)
-	if !o.form.MatchString(cleaned) {
+	if !printable.MatchString(cleaned) || !o.form.MatchString(cleaned) {
 		return Version{}, fmt.Errorf("%q is not a version of %s", text, o.name)
 	}
 	parsed, err := semantic.Parse(cleaned, o.name)

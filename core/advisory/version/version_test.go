@@ -68,6 +68,17 @@ func compare(order Order, a, b string) (int, error) {
 	return v.Compare(w)
 }
 
+func TestRealVersionsAreInstalled(t *testing.T) {
+	for ecosystem, row := range ordered() {
+		order, _ := For(ecosystem)
+		for _, v := range row {
+			if _, err := order.ParseInstalled(v); err != nil {
+				t.Errorf("%s: %v", ecosystem, err)
+			}
+		}
+	}
+}
+
 func sign(n int) int { return max(-1, min(1, n)) }
 
 func TestWhatIsNoVersionIsRefusedRatherThanTakenForZero(t *testing.T) {
@@ -75,10 +86,25 @@ func TestWhatIsNoVersionIsRefusedRatherThanTakenForZero(t *testing.T) {
 		{"Go", "(devel)"}, {"Go", ""}, {"npm", "latest"}, {"npm", "git+ssh://example"}, {"PyPI", "UNKNOWN"},
 		{"Packagist", "dev-main"}, {"Alpine:v3.20", "not a version"}, {"Debian:12", ""}, {"Maven", "-"},
 		{"crates.io", strings.Repeat("1", 600)},
+		{"Debian:12", "zzz garbage"}, {"Debian:12", "v2.36-9"}, {"Debian:12", "%2.36-9"}, {"Debian:12", "２.36-9"},
+		{"Debian:12", "2.３6-9"}, {"Debian:12", "-1:2.36-9"}, {"Debian:12", "a:2.36-9"}, {"Debian:12", "2.36 9"},
+		{"Debian:12", "99999999999999999999:2.36-9"}, {"Ubuntu:22.04", "1.0\x00-1"},
+		{"AlmaLinux:9", "１.2-3.el9"}, {"AlmaLinux:9", "a:1.2-3.el9"}, {"AlmaLinux:9", "99999999999999999999:1-1"},
+		{"Rocky Linux:9", "1.2 3"}, {"SUSE:15", "..."}, {"Alpine:v3.20", "1.２-r0"}, {"Wolfi", "１.2-r0"},
+		{"npm", "1.２.3"}, {"npm", "3.4.1 latest"}, {"PyPI", "1.２"}, {"Go", "v１.2.3"}, {"Maven", "１.2"}, {"Maven", "1.２"},
 	} {
 		order, _ := For(test.ecosystem)
 		if v, err := order.Parse(test.version); err == nil {
 			t.Errorf("%s: %q was read as %v", test.ecosystem, test.version, v)
+		}
+	}
+	for _, test := range []struct{ ecosystem, version string }{
+		{"Debian:12", "2.36_9"}, {"Debian:12", "2.36-"}, {"Debian:12", "1:2:3"}, {"Ubuntu:22.04", "2.36-9;"},
+		{"Alpine:v3.20", "99zzz"}, {"Alpine:v3.20", "1.2-rX"}, {"Wolfi", "1.2-"},
+	} {
+		order, _ := For(test.ecosystem)
+		if v, err := order.ParseInstalled(test.version); err == nil {
+			t.Errorf("%s: %q was read as %v, which is installed", test.ecosystem, test.version, v)
 		}
 	}
 	if _, ok := For("Nonesuch"); ok {
