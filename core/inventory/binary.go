@@ -7,13 +7,11 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"debug/macho"
-	"debug/pe"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
@@ -60,7 +58,7 @@ func isExecutable(head []byte) bool {
 func examineGoBinary(ctx context.Context, s *analysis) error {
 	info, err := buildinfo.Read(s.file.Content)
 	if err != nil {
-		if isGo := hasSection(s.file.Content, ".go.buildinfo", "__go_buildinfo"); isGo {
+		if len(s.found.Problems) == 0 && hasSection(s.file.Content, ".go.buildinfo", "__go_buildinfo") {
 			s.problem("it is a Go program whose list of modules cannot be read: %s", printable(err.Error()))
 		}
 		return nil
@@ -126,38 +124,11 @@ type section struct {
 	size int64 // in memory or in the file, whichever is larger
 }
 
-// sectionsOf lists the sections of an executable; none if it is broken or of another kind.
+// sectionsOf lists the sections of an executable; none if it is broken, which checkExecutable says, or of another kind.
 func sectionsOf(r io.ReaderAt) []section {
-	head := make([]byte, 4)
-	if _, err := r.ReadAt(head, 0); err != nil {
+	sections, err := parseExecutable(r)
+	if err != nil {
 		return nil
-	}
-	var sections []section
-	switch {
-	case string(head) == elf.ELFMAG:
-		f, err := elf.NewFile(r)
-		if err != nil {
-			return nil
-		}
-		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.Open, int64(min(max(s.FileSize, s.Size), 1<<62))})
-		}
-	case strings.HasPrefix(string(head), "MZ"):
-		f, err := pe.NewFile(r)
-		if err != nil {
-			return nil
-		}
-		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.Open, int64(max(s.Size, s.VirtualSize))})
-		}
-	default:
-		f, err := macho.NewFile(r)
-		if err != nil {
-			return nil
-		}
-		for _, s := range f.Sections {
-			sections = append(sections, section{s.Name, s.Open, int64(min(s.Size, 1<<62))})
-		}
 	}
 	return sections
 }

@@ -105,7 +105,8 @@ func catalog() []entry {
 		// Go.
 		{
 			name: gobinary.Name, make: gobinary.New,
-			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineGoBinary,
+			wants: mayBeExecutable, sniff: isExecutable, unbounded: true,
+			check: checkExecutable, examine: examineGoBinary,
 		},
 		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: relatedNamed("go.sum"), examine: examineGoMod},
 		{name: vendormodules.Name, make: vendormodules.New, wants: suffixedOrAt("vendor/modules.txt")},
