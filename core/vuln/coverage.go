@@ -127,8 +127,8 @@ const (
 	wholeSet     = "make a whole set with: " + buildCommand + ", and judge with: cleanbill gate --advisories oci:DIR"
 )
 
-// examinations says for every subject how far its packages could be looked up. What the starter set lacks by its nature
-// is an examination of its own, so that accepting that does not accept the rest.
+// examinations says for every subject how far its packages could be looked up. What the starter set lacks by its nature,
+// which is most flaws and whole ecosystems, is an examination of its own, so that accepting that does not accept the rest.
 func examinations(source core.AdvisorySource, subjects []core.Subject,
 	by map[core.Digest]*coverage) []core.Examination {
 	var order []core.Digest
@@ -154,12 +154,12 @@ func examinations(source core.AdvisorySource, subjects []core.Subject,
 func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []core.Examination {
 	blank := core.Examination{Name: core.ExamineAdvisories, Subject: subject, Tool: "cleanbill", Input: source.Digest}
 	var out []core.Examination
-	gaps := c.gaps()
-	missing := counted(c.uncovered, "%s: the set has no advisories for it (%d %s)")
+	missing, releases := c.missing(source)
+	gaps := append(c.gaps(), releases...)
 	if source.Starter {
 		x := blank
 		x.Status, x.Code, x.Remedy = core.Partial, core.CodeStarterAdvisories, wholeSet
-		only := fmt.Sprintf("only the %s (%d records) was used, which knows the most exploited flaws and not the rest",
+		only := fmt.Sprintf("only the %s (%d records) was used, a small selection of known-exploited and well-known flaws",
 			source.Name, source.Records)
 		x.Why = append([]string{only}, missing...)
 		out = append(out, x)
@@ -171,7 +171,10 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 	switch {
 	case len(gaps) > 0:
 		x.Status, x.Why = core.Partial, append(gaps, notes...)
-		if len(missing) > 0 && !source.Starter {
+		switch {
+		case len(releases) > 0 && source.Starter:
+			x.Remedy = wholeSet
+		case len(missing)+len(releases) > 0:
 			x.Remedy = "add the missing ecosystems: " + wholeSet
 		}
 	case source.Starter:
@@ -183,6 +186,22 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 	}
 	slices.Sort(x.Why)
 	return append(out, x)
+}
+
+// missing are the ecosystems that the set lacks altogether, and the releases that it does not know of distributions that
+// it holds. The second is no matter of which set was used: a release that nobody knows may be one that does not exist,
+// under which nothing is ever found.
+func (c *coverage) missing(source core.AdvisorySource) (whole, releases []string) {
+	known, unknown := map[string]int{}, map[string]int{}
+	for ecosystem, n := range c.uncovered {
+		if advisory.IsDistribution(ecosystem) && slices.Contains(source.Ecosystems, advisory.Family(ecosystem)) {
+			unknown[ecosystem] = n
+		} else {
+			known[ecosystem] = n
+		}
+	}
+	return counted(known, "%s: the set has no advisories for it (%d %s)"),
+		counted(unknown, "%s: the set has advisories for other releases only (%d %s)")
 }
 
 // gaps are what no set of advisories would mend.

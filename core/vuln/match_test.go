@@ -405,7 +405,7 @@ func TestWhatCouldNotBeLookedUpIsSaid(t *testing.T) {
 		{"all known", []core.Package{pkg("Debian:12", "y", "1", ""), pkg("Go", "y", "1.0.0", "")}, core.Complete, nil},
 		{"no packages", nil, core.Complete, nil},
 		{"a release that the set does not know", []core.Package{pkg("Debian:99", "x", "1", "")}, core.Partial,
-			[]string{"Debian:99: the set has no advisories for it (1 package)"}},
+			[]string{"Debian:99: the set has advisories for other releases only (1 package)"}},
 		{"an ecosystem that the set does not hold", []core.Package{pkg("PyPI", "x", "1", ""), pkg("PyPI", "y", "1", "")},
 			core.Partial, []string{"PyPI: the set has no advisories for it (2 packages)"}},
 		{"the same, by purl only", []core.Package{bare("pkg:gem/x@1")}, core.Partial,
@@ -458,10 +458,30 @@ func TestTheStarterSetCannotClear(t *testing.T) {
 		!slices.ContainsFunc(x.Why, func(w string) bool { return strings.HasPrefix(w, "Hex:") }) {
 		t.Errorf("examination: %+v", x)
 	}
+	if !slices.ContainsFunc(x.Why, func(w string) bool { return strings.Contains(w, "a small selection of") }) {
+		t.Errorf("it does not say how little the set holds: %q", x.Why)
+	}
 	// Other gaps stand apart, so that accepting the starter set does not accept them.
 	e = match(t, set, core.Package{Subject: subject, Name: "x", Version: "1", Purl: "pkg:rpm/amzn/x@1"})
 	if len(e.Examinations) != 2 || e.Examinations[1].Code != "" || e.Examinations[1].Status != core.Partial {
 		t.Errorf("examinations: %+v", e.Examinations)
+	}
+}
+
+func TestAReleaseThatTheStarterSetDoesNotKnowStandsApart(t *testing.T) {
+	set, err := advisory.Starter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ecosystem := range []string{"Debian:99", "Debian:12x", "Debian:12 ", "Debian:12/sid", "Alpine:v9.9"} {
+		x := match(t, set, pkg(ecosystem, "libc6", "2.36-9", "glibc")).Examinations
+		if len(x) != 2 || x[0].Code != core.CodeStarterAdvisories || x[1].Code != "" || x[1].Status != core.Partial ||
+			x[1].Remedy == "" || !strings.HasPrefix(x[1].Why[0], ecosystem+":") {
+			t.Errorf("%s: %+v", ecosystem, x)
+		}
+	}
+	if x := match(t, set, pkg("Wolfi", "glibc", "2.36-r0", "")).Examinations; len(x) != 1 {
+		t.Errorf("a distribution that the starter set lacks altogether: %+v", x)
 	}
 }
 
