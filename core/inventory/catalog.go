@@ -92,6 +92,7 @@ func catalog() []entry {
 		{
 			name: cos.Name, make: cos.New,
 			wants: at("etc/cos-package-info.json"), anchors: []string{"etc/cos-package-info.json"},
+			check: checkCase(3, "installedPackages", "buildTimePackages", "category", "name", "version", "ebuild_version"),
 		},
 
 		// Other installers of system packages.
@@ -99,7 +100,11 @@ func catalog() []entry {
 		{name: snap.Name, make: snap.New, wants: isSnap},
 		{name: homebrew.Name, make: homebrew.New, wants: isHomebrew},
 		{name: nix.Name, make: nix.New, wants: isNixStore, unbounded: true, examine: examineNix},
-		{name: spack.Name, make: spack.New, wants: suffixed("/.spack/spec.json")},
+		{
+			name: spack.Name, make: spack.New,
+			wants: suffixed("/.spack/spec.json"),
+			check: checkCase(4, "spec", "nodes", "name", "version", "hash"),
+		},
 		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey},
 
 		// Go.
@@ -136,6 +141,7 @@ func catalog() []entry {
 			name: packagelockjson.Name, make: packagelockjson.New,
 			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
 			related: relatedNamed("npm-shrinkwrap.json"), examine: examineSplit(npmLock()),
+			check: checkCase(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
 		},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
 		{
@@ -154,7 +160,11 @@ func catalog() []entry {
 			wants:     suffixed("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".dist-info/METADATA", ".egg", ".whl"),
 			unbounded: true, examine: examineWheel,
 		},
-		{name: condameta.Name, make: condameta.New, wants: isCondaMeta, examine: examineConda},
+		{
+			name: condameta.Name, make: condameta.New,
+			wants: isCondaMeta, examine: examineConda,
+			check: checkCase(1, "name", "version"),
+		},
 		{
 			name: requirements.Name, make: requirements.New,
 			wants: isRequirements, related: relatedSuffixed(".txt", ".in"), examine: examineRequirements,
@@ -162,6 +172,7 @@ func catalog() []entry {
 		{
 			name: pipfilelock.Name, make: pipfilelock.New,
 			wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock()),
+			check: checkCase(3, "default", "develop", "version"),
 		},
 		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock"), check: checkTOML},
 		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock"), check: checkTOML},
@@ -183,12 +194,21 @@ func catalog() []entry {
 			name: cargoauditable.Name, make: cargoauditable.New,
 			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary,
 		},
-		{name: depsjson.Name, make: depsjson.New, wants: suffixed(".deps.json"), examine: examineDepsJSON},
-		{name: packageslockjson.Name, make: packageslockjson.New, wants: named("packages.lock.json")},
+		{
+			name: depsjson.Name, make: depsjson.New,
+			wants: suffixed(".deps.json"), examine: examineDepsJSON,
+			check: checkCase(3, "runtimeTarget", "libraries", "type"),
+		},
+		{
+			name: packageslockjson.Name, make: packageslockjson.New,
+			wants: named("packages.lock.json"),
+			check: checkCase(4, "dependencies", "resolved", "type"),
+		},
 		{name: packagesconfig.Name, make: packagesconfig.New, wants: named("packages.config")},
 		{
 			name: projectassetsjson.Name, make: projectassetsjson.New,
 			wants: named("project.assets.json"), examine: examineProjectAssets,
+			check: checkCase(3, "targets", "libraries", "type"),
 		},
 		{
 			name: csproj.Name, make: csproj.New,
@@ -202,13 +222,19 @@ func catalog() []entry {
 		{
 			name: composerlock.Name, make: composerlock.New,
 			wants: named("composer.lock"), examine: examineSplit(composerLock()),
+			check: checkCase(4, "packages", "packages-dev", "name", "version", "dist", "reference"),
 		},
 
 		// Other languages.
-		{name: conanlock.Name, make: conanlock.New, wants: named("conan.lock")},
+		{
+			name: conanlock.Name, make: conanlock.New,
+			wants: named("conan.lock"),
+			check: checkCase(4, "graph_lock", "nodes", "ref", "pref", "version", "requires", "build_requires", "python_requires"),
+		},
 		{
 			name: packageconfig.Name, make: packageconfig.New,
 			wants: named("package_config.json"), examine: examineResolved,
+			check: checkCase(3, "packages", "name", "rootUri"),
 		},
 		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
 		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock"), examine: examineLines(isMixLine)},
@@ -222,10 +248,15 @@ func catalog() []entry {
 		{name: nimble.Name, make: nimble.New, wants: isNimble},
 		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
 		{name: cpan.Name, make: cpan.New, wants: isCPAN, related: isCPANJSON},
-		{name: renvlock.Name, make: renvlock.New, wants: named("renv.lock"), examine: examineRenv},
+		{
+			name: renvlock.Name, make: renvlock.New,
+			wants: named("renv.lock"), examine: examineRenv,
+			check: checkCase(3, "Packages", "Package", "Version", "Source", "Repository"),
+		},
 		{
 			name: packageresolved.Name, make: packageresolved.New,
 			wants: named("Package.resolved"), examine: examineSwift,
+			check: checkCase(5, "object", "pins", "package", "repositoryURL", "state", "version", "identity", "location"),
 		},
 		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
 	}

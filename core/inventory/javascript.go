@@ -28,7 +28,8 @@ type manifest struct {
 }
 
 // examinePackageJSON reads the manifest of an installed package. The extractor fails on a field of an unexpected type
-// that it does not even report, so then we read name and version ourselves.
+// that it does not even report, and leaves out what could be an extension of Visual Studio Code or Unity, which npm
+// installs like any other package; so then we read name and version ourselves.
 //
 // https://docs.npmjs.com/cli/v11/configuring-npm/package-json
 func examinePackageJSON(ctx context.Context, s *analysis) error {
@@ -37,6 +38,9 @@ func examinePackageJSON(ctx context.Context, s *analysis) error {
 		return err
 	}
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")) // npm accepts a byte order mark
+	if json.Valid(content) {
+		content = withoutDisguises(content, "name", "version", "license", "licenses", "engines", "contributes", "unity")
+	}
 	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
 	var m manifest
 	if jsonErr := json.Unmarshal(content, &m); jsonErr != nil {
@@ -45,7 +49,7 @@ func examinePackageJSON(ctx context.Context, s *analysis) error {
 		}
 		return fmt.Errorf("it is no JSON object: %w", jsonErr)
 	}
-	if err != nil {
+	if err != nil || len(packages) == 0 && below(s.file.Path, "node_modules") {
 		packages = m.asPackage(s.file.Path)
 	}
 	for _, p := range packages {

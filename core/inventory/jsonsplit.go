@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/jsonc"
 )
@@ -118,6 +119,9 @@ func (s *analysis) examineEntry(ctx context.Context, c container, e field, line 
 	}
 	for _, p := range packages {
 		if p.Version == "" && (p.SourceCode == nil || p.SourceCode.Commit == "") {
+			if from := downloadedFrom(e.value); from != "" {
+				s.problem("the entry in line %d is downloaded from %s and has no version", line, printable(from))
+			}
 			continue // a directory of the project
 		}
 		before := len(s.found.Packages)
@@ -126,6 +130,17 @@ func (s *analysis) examineEntry(ctx context.Context, c container, e field, line 
 			s.found.Packages[i].Locations[0].Line = line
 		}
 	}
+}
+
+// downloadedFrom returns where npm gets an entry from; empty for a directory.
+func downloadedFrom(entry []byte) string {
+	var e struct {
+		Resolved string `json:"resolved"`
+	}
+	if json.Unmarshal(entry, &e) != nil || !strings.Contains(e.Resolved, "://") || strings.HasPrefix(e.Resolved, "file:") {
+		return ""
+	}
+	return e.Resolved
 }
 
 // document is a JSON object whose members keep their order and lines.
