@@ -176,16 +176,14 @@ func ecosystemOf(purlType string) string {
 
 // fromDistribution takes over what package databases of distributions say.
 func fromDistribution(c *core.Package, u *packageurl.PackageURL, metadata any) {
+	c.Source, _ = sourceOf(metadata) // checkSource names the error
 	switch m := metadata.(type) {
 	case *dpkgmeta.Metadata:
 		c.Architecture = m.Architecture
-		c.Source = source(m.SourceName, m.SourceVersion)
 	case *apkmeta.Metadata:
 		c.Architecture = m.Architecture
-		c.Source = source(m.OriginName, "")
 	case *rpmmeta.Metadata:
 		c.Architecture = m.Architecture
-		c.Source = sourceOfRPM(m.SourceRPM)
 		if m.Epoch > 0 {
 			epoch := strconv.Itoa(m.Epoch)
 			c.Version = epoch + ":" + c.Version
@@ -203,30 +201,75 @@ func fromDistribution(c *core.Package, u *packageurl.PackageURL, metadata any) {
 	}
 }
 
-// source is nil where the source package is the binary's namesake of the same version, which databases leave out.
-func source(name, version string) *core.SourcePackage {
-	if name == "" || believable("source", name, maxName) != nil || believable("source", version, maxVersion) != nil {
-		return nil
+// checkSource names the problem of a source package that convert cannot take over. Distributions' advisories are for
+// source packages, so it must not go without a word.
+func (s *analysis) checkSource(p *extractor.Package) {
+	if _, err := sourceOf(p.Metadata); err != nil {
+		s.sourceProblem(p.Name, err)
 	}
-	return &core.SourcePackage{Name: name, Version: version}
+}
+
+func (s *analysis) sourceProblem(name string, err error) {
+	s.problem("package %s: it is not known what it was built from: %v", printable(name), err)
+}
+
+// sourceOf is the source package that a distribution's package was built from. What can be told of it is returned with
+// an error too.
+func sourceOf(metadata any) (*core.SourcePackage, error) {
+	switch m := metadata.(type) {
+	case *dpkgmeta.Metadata:
+		name, version := m.SourceName, m.SourceVersion
+		if open := strings.IndexByte(name, '('); open > 0 && version == "" && strings.HasSuffix(name, ")") {
+			name, version = name[:open], name[open+1:len(name)-1] // without the usual space between
+		}
+		return sourcePackage(strings.TrimSpace(name), strings.TrimSpace(version))
+	case *apkmeta.Metadata:
+		return sourcePackage(m.OriginName, "")
+	case *rpmmeta.Metadata:
+		return sourceOfRPM(m.SourceRPM)
+	}
+	return nil, nil
+}
+
+// sourcePackage is nil where the source package is the binary's namesake of the same version, which databases leave
+// out. If only the version is in error, it is taken for the binary's.
+func sourcePackage(name, version string) (*core.SourcePackage, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if err := oneWord("source", name, maxName); err != nil {
+		return nil, err
+	}
+	if err := oneWord("source version", version, maxVersion); err != nil {
+		return &core.SourcePackage{Name: name}, err
+	}
+	return &core.SourcePackage{Name: name, Version: version}, nil
+}
+
+// oneWord refuses also what no distribution has in names and versions.
+func oneWord(what, s string, limit int) error {
+	if err := believable(what, s, limit); err != nil {
+		return err
+	}
+	if strings.ContainsAny(s, " \u00a0()") {
+		return fmt.Errorf("a package has a %s of more than one word: %s", what, printable(s))
+	}
+	return nil
 }
 
 // sourceOfRPM reads name-version-release.src.rpm. Its version lacks the epoch, which only the binary states.
-func sourceOfRPM(file string) *core.SourcePackage {
-	base, ok := strings.CutSuffix(file, ".rpm")
-	if !ok {
-		return nil
+func sourceOfRPM(file string) (*core.SourcePackage, error) {
+	if file == "" || file == "(none)" { // as of the keys that rpm keeps as packages
+		return nil, nil
 	}
+	base, ok := strings.CutSuffix(file, ".rpm")
 	base = strings.TrimSuffix(strings.TrimSuffix(base, ".src"), ".nosrc")
 	release := strings.LastIndexByte(base, '-')
-	if release <= 0 {
-		return nil
+	version := strings.LastIndexByte(base[:max(release, 0)], '-')
+	if !ok || version <= 0 {
+		return nil, fmt.Errorf("%s is no name of a source package", printable(file))
 	}
-	version := strings.LastIndexByte(base[:release], '-')
-	if version <= 0 {
-		return nil
-	}
-	return source(base[:version], base[version+1:])
+	return sourcePackage(base[:version], base[version+1:])
 }
 
 // fromLanguage corrects what the ecosystems' extractors and our vocabulary see differently.

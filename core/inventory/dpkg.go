@@ -48,6 +48,7 @@ func examineDpkg(ctx context.Context, s *analysis) error {
 			return fmt.Errorf("unexpected metadata %T", p.Metadata)
 		}
 		if s.dpkgOnDisk(m) {
+			s.checkSource(p)
 			s.keep(p)
 		}
 	}

@@ -127,11 +127,68 @@ func TestDpkgSkipsSpaceBeforeTheColon(t *testing.T) {
 	}
 }
 
+func TestSourceOfADebianPackage(t *testing.T) {
+	type source = core.SourcePackage
+	for field, c := range map[string]struct {
+		want  *source
+		known bool
+	}{
+		"glibc":                             {&source{Name: "glibc"}, true},
+		"glibc (2.36-9)":                    {&source{Name: "glibc", Version: "2.36-9"}, true},
+		"  glibc   ( 2.36-9 )  ":            {&source{Name: "glibc", Version: "2.36-9"}, true},
+		"glibc(2.36-9)":                     {&source{Name: "glibc", Version: "2.36-9"}, true},
+		"":                                  {nil, true},
+		"glibc (x y z)":                     {&source{Name: "glibc"}, false},
+		"glibc 2.36-9":                      {nil, false},
+		"glibc(2.36-9":                      {nil, false},
+		"glibc\u200b":                       {nil, false},
+		"glibc" + strings.Repeat("x", 2000): {nil, false},
+	} {
+		got := drive(t, tree{"var/lib/dpkg/status.d/libc6": []byte("Package: libc6\nVersion: 2.36-9\nSource: " + field + "\n")})
+		if len(got.packages) != 1 {
+			t.Errorf("%.30q: %d packages", field, len(got.packages))
+			continue
+		}
+		if diff := cmp.Diff(c.want, got.packages[0].Source); diff != "" || (len(got.problems) == 0) != c.known {
+			t.Errorf("%.30q: %v\n%s", field, got.problems, diff)
+		}
+	}
+}
+
+func TestSourceOfAnRPM(t *testing.T) {
+	type source = core.SourcePackage
+	for file, c := range map[string]struct {
+		want  *source
+		known bool
+	}{
+		"bash-5.1.8-9.el9.src.rpm":           {&source{Name: "bash", Version: "5.1.8-9.el9"}, true},
+		"java-1.8.0-openjdk-1.8-1.nosrc.rpm": {&source{Name: "java-1.8.0-openjdk", Version: "1.8-1"}, true},
+		"":                                   {nil, true},
+		"(none)":                             {nil, true},
+		"bash":                               {nil, false},
+		"bash-5.src.rpm":                     {nil, false},
+		"-5-1.src.rpm":                       {nil, false},
+		"ba sh-5-1.src.rpm":                  {nil, false},
+	} {
+		got, err := sourceOfRPM(file)
+		if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != c.known {
+			t.Errorf("%q: %v\n%s", file, err, diff)
+		}
+	}
+}
+
 func TestWhatApkCannotReadIsNamed(t *testing.T) {
 	const good = "P:a\nV:1-r0\nA:x86_64\nL:MIT\no:src\n"
 	for name, content := range map[string]string{
 		"no version":               good + "\nP:b\nA:x86_64\n",
 		"two entries run together": good + "P:b\nV:2-r0\n",
+		"no name":                  good + "\nC:Q1x\nV:2\nA:x86_64\n",
+		"no name at the end":       good + "\nV:2",
+		"name behind a space":      good + "\n P:b\nV:2-r0\n",
+		"name behind a NUL":        good + "\n\x00P:b\nV:2-r0\n",
+		"hidden in another":        good + "\x00P:b\n\x00V:2-r0\n",
+		"origin of many bytes":     good + "o:" + strings.Repeat("x", 2000) + "\n",
+		"origin of two words":      good + "o:b c\n",
 		"no field":                 good + "\nP:b\nV:1\nnonsense\n",
 		"line too long":            good + "\nP:b\nV:1\nD:" + strings.Repeat("x", 1<<17) + "\n",
 	} {

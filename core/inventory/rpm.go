@@ -61,6 +61,7 @@ func examineRPM(ctx context.Context, s *analysis) error {
 		if p.Name == "gpg-pubkey" {
 			continue // a key that rpm keeps among the packages
 		}
+		s.checkSource(p)
 		s.keep(p)
 	}
 	if err := s.partly(len(packages), err); err != nil {

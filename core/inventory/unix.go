@@ -36,7 +36,9 @@ func examinePacman(ctx context.Context, s *analysis) error {
 	p := &s.found.Packages[0]
 	p.Licenses = licences(sections["%LICENSE%"])
 	if base := sections["%BASE%"]; len(base) > 0 {
-		p.Source = source(base[0], "")
+		if p.Source, err = sourcePackage(base[0], ""); err != nil {
+			s.sourceProblem(p.Name, err)
+		}
 	}
 	if arch := sections["%ARCH%"]; len(arch) > 0 && believable("architecture", arch[0], maxVersion) == nil {
 		p.Architecture = arch[0]
