@@ -72,6 +72,51 @@ func distroID(vendor string) string {
 
 func sameDistro(a, b string) bool { return strings.EqualFold(a, distroID(strings.ToLower(b))) }
 
+// family is an OSV ecosystem without its release.
+func family(ecosystem string) string {
+	name, _, _ := strings.Cut(ecosystem, ":")
+	return name
+}
+
+// packedAs reports whether the packages of an OSV ecosystem are of a package URL type: a deb of Wolfi is a contradiction.
+func packedAs(ecosystem, purlType string) bool {
+	want := packageurl.TypeRPM
+	switch family(ecosystem) {
+	case "":
+		return true
+	case "Debian", "Ubuntu", "Echo":
+		want = packageurl.TypeDebian
+	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "CleanStart", "MinimOS", "Wolfi":
+		want = packageurl.TypeApk
+	}
+	return want == purlType || want == packageurl.TypeApk && purlType == "alpine"
+}
+
+// contradicts reports whether two ids of distributions that have advisories are of different ones. What is only named
+// differently, or built upon the other and known under both names, does not.
+func contradicts(a, b string) bool {
+	a, b = maker(a), maker(b)
+	return a != "" && b != "" && a != b
+}
+
+// maker is one name for a distribution and its variants; empty if it has no advisories.
+func maker(id string) string {
+	id = strings.ToLower(id)
+	switch id {
+	case "debian", "ubuntu", "echo", "alpine", "alpaquita", "bellsoft-hardened-containers", "minimos", "rhel", "almalinux",
+		"rocky", "photon", "openeuler", "mageia":
+		return id
+	case "wolfi", "chainguard":
+		return "wolfi"
+	case "azurelinux", "mariner":
+		return "azurelinux"
+	}
+	if strings.HasPrefix(id, "sle") || strings.HasPrefix(id, "suse") || strings.HasPrefix(id, "opensuse") {
+		return "suse"
+	}
+	return ""
+}
+
 // isRolling is true for distributions without releases.
 func isRolling(id string) bool {
 	switch strings.ToLower(id) {

@@ -194,7 +194,10 @@ func parseLocation(s string) core.Location {
 	return l
 }
 
-// apply puts what our properties and those of other scanners say over what the package URL says.
+// apply puts what our properties and those of other scanners say over what the package URL says. That a package is
+// vendored is not believed: policies take a match with such a copy less seriously, and whoever wrote the document gains
+// by it. The scope is, which the formats have members for and no profile of ours looks at; and a document has nothing
+// of files that are gone from an image.
 func apply(p *core.Package, props []property) error {
 	var others foreign
 	for _, prop := range props {
@@ -236,8 +239,6 @@ func applyOwn(p *core.Package, prop property) error {
 		if s := core.Scope(prop.value); s == core.ScopeDevelopment || s == core.ScopeRuntime {
 			p.Scope = s
 		}
-	case propVendored:
-		p.Vendored = prop.value == "true"
 	case propLocation:
 		p.Locations = append(p.Locations, parseLocation(prop.value))
 	case propLayerIndex, propLayerDiff, propLayerBy:

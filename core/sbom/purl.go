@@ -28,8 +28,11 @@ func identify(u packageurl.PackageURL, distro *core.Distro) identity {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
 		id.distribution = true
 		d, ok := distroOf(u, qualifiers["distro"], distro)
-		id.release = ok
 		id.ecosystem = distroEcosystem(d)
+		id.release = ok && packedAs(id.ecosystem, u.Type) && !contradicts(distroID(strings.ToLower(u.Namespace)), d.ID)
+		if !id.release {
+			id.ecosystem = ""
+		}
 		id.source = sourceOf(u.Type, qualifiers)
 		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" && !strings.Contains(u.Version, ":") {
 			id.version = epoch + ":" + u.Version
@@ -41,6 +44,24 @@ func identify(u packageurl.PackageURL, distro *core.Distro) identity {
 		id.ecosystem = languageEcosystem(u.Type)
 	}
 	return id
+}
+
+// allowed is the ecosystem that a property states if the package URL leaves room for it, and otherwise that of the package
+// URL: a property that moved a package elsewhere would hide its flaws from us and from nobody else.
+func (id identity) allowed(purlType, stated string) string {
+	switch {
+	case stated == id.ecosystem,
+		id.distribution && packedAs(stated, purlType) && (id.ecosystem == "" || family(stated) == family(id.ecosystem)),
+		!id.distribution && id.ecosystem == "":
+		return stated
+	}
+	return id.ecosystem
+}
+
+// isPackage reports whether a package URL is of a kind that advisories are published for.
+func isPackage(u packageurl.PackageURL) bool {
+	id := identify(u, nil)
+	return id.distribution || id.ecosystem != ""
 }
 
 // packageName joins namespace and name as the package's own ecosystem does.

@@ -201,6 +201,7 @@ func (r *reading) add(p *entryPackage, u packageurl.PackageURL) error {
 	if err := apply(&pkg, p.properties); err != nil {
 		return fmt.Errorf("package %s: %w", clean(p.purl), err)
 	}
+	pkg.Ecosystem = id.allowed(u.Type, pkg.Ecosystem)
 	if err := r.settle(&pkg); err != nil {
 		return err
 	}
@@ -327,7 +328,7 @@ func (r *reading) dateBySystem() []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d packages are of a distribution whose release it does not say, such as %s", n,
+	return []string{fmt.Sprintf("%d packages are of a distribution whose release it does not say, or not clearly, such as %s", n,
 		redact.Limited(example, 200))}
 }
 
@@ -377,6 +378,15 @@ func text(r *strictjson.Reader) string {
 func each(r *strictjson.Reader, element func() error) error {
 	if r.Kind() != '[' {
 		return r.Skip()
+	}
+	return r.Array(func(int) error { return element() })
+}
+
+// list reads the elements of an array of packages. Anything else in its place may be packages to another reader, and is
+// refused; so is an element that is no object, by whoever reads it.
+func list(r *strictjson.Reader, element func() error) error {
+	if r.Null() {
+		return nil
 	}
 	return r.Array(func(int) error { return element() })
 }

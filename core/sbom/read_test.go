@@ -204,11 +204,10 @@ func TestGapsMakeTheExaminationPartial(t *testing.T) {
 			1, ""},
 		{"null for lists", `{"bomFormat":"CycloneDX","specVersion":"1.6","components":null,"metadata":null}`, 0,
 			"it lists no packages"},
-		{"null in lists", cyclone(`null,` + good + `,null,7,"x"`), 1, ""},
 		{"SPDX: no package URL", spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","versionInfo":"1"}`, ``), 0,
 			"have no package URL, such as a"},
-		{"SPDX: null among the packages",
-			spdxDocument(`null,{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[null,{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
+		{"SPDX: null among the references",
+			spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[null,{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
 				`,"relationships":[null,null]`), 1, ""},
 		{"SPDX: the described application",
 			spdxDocument(`{"SPDXID":"SPDXRef-r","name":"app"},{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:npm/a@1"}]}`,
@@ -239,6 +238,95 @@ func TestGapsMakeTheExaminationPartial(t *testing.T) {
 				t.Errorf("the examination is %s: %q (%s), want partial: %s", x.Status, x.Why, x.Remedy, c.why)
 			}
 		})
+	}
+}
+
+func TestEveryPackageURLIsAPackage(t *testing.T) {
+	reference := func(purl string) string { return `{"referenceType":"purl","referenceLocator":"` + purl + `"}` }
+	for name, c := range map[string]struct {
+		document string
+		want     []string
+		why      string
+	}{
+		"two of one SPDX package": {spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[`+
+			reference("pkg:npm/harmless@1")+`,`+reference("pkg:npm/jquery@3.4.1")+`,`+reference("pkg:npm/harmless@1")+`]}`, ``),
+			[]string{"harmless 1", "jquery 3.4.1"}, ""},
+		"a malformed second": {spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","externalRefs":[`+
+			reference("pkg:npm/a@1")+`,`+reference("npm/jquery")+`]}`, ``), []string{"a 1"}, "malformed package URL"},
+		"an operating system in SPDX": {spdxDocument(`{"SPDXID":"SPDXRef-a","name":"a","primaryPackagePurpose":"OPERATING-SYSTEM",`+
+			`"externalRefs":[`+reference("pkg:npm/jquery@3.4.1")+`]}`, ``), []string{"jquery 3.4.1"}, ""},
+		"an operating system": {cyclone(`{"type":"operating-system","name":"x","purl":"pkg:npm/jquery@3.4.1"}`),
+			[]string{"jquery 3.4.1"}, ""},
+		"a container": {cyclone(`{"type":"container","name":"x","purl":"pkg:npm/jquery@3.4.1","components":[` +
+			`{"name":"a","purl":"pkg:npm/a@1"}]}`), []string{"a 1", "jquery 3.4.1"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := readString(c.document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range e.Packages {
+				got = append(got, p.Name+" "+p.Version)
+			}
+			slices.Sort(got)
+			if why := strings.Join(examination(t, e, core.ExaminePackages).Why, "; "); !slices.Equal(got, c.want) ||
+				(c.why == "") != (why == "") || !strings.Contains(why, c.why) {
+				t.Errorf("%q with %q, want %q with %q", got, why, c.want, c.why)
+			}
+		})
+	}
+}
+
+func TestPropertiesDoNotMakeAPackageHarmless(t *testing.T) {
+	property := func(purl, name, value string) string {
+		return cyclone(`{"type":"library","name":"x","purl":"` + purl + `","properties":[{"name":"` + name + `","value":"` + value + `"}]}`)
+	}
+	const jquery, libc = "pkg:npm/jquery@3.4.1", "pkg:deb/debian/libc6@2.36-9?distro=debian-12"
+	for _, c := range []struct{ document, ecosystem string }{
+		{property(jquery, propVendored, "true"), "npm"},
+		{property(jquery, propEcosystem, "Hex"), "npm"},
+		{property(jquery, propEcosystem, ""), "npm"},
+		{property(libc, propEcosystem, "Wolfi"), "Debian:12"},
+		{property(libc, propEcosystem, "Ubuntu:22.04"), "Debian:12"},
+		{property(libc, propEcosystem, "npm"), "Debian:12"},
+		{property("pkg:deb/debian/libc6@2.36-9", propEcosystem, "Debian:12"), "Debian:12"},
+	} {
+		e, err := readString(c.document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := e.Packages[0]; p.Vendored || p.Ecosystem != c.ecosystem || !p.Visible() {
+			t.Errorf("%s: %+v, want the ecosystem %s", c.document, p, c.ecosystem)
+		}
+	}
+}
+
+func TestADistributionThatContradictsItselfIsUnknown(t *testing.T) {
+	for purl, known := range map[string]bool{
+		"pkg:deb/debian/libc6@2.36-9?distro=wolfi-1":        false,
+		"pkg:deb/debian/libc6@2.36-9?distro=ubuntu-22.04":   false,
+		"pkg:deb/debian/libc6@2.36-9?distro=rhel-9.2":       false,
+		"pkg:deb/wolfi/libc6@2.36-9?distro=20230201":        false,
+		"pkg:deb/wolfi/libc6@2.36-9":                        false,
+		"pkg:apk/alpine/musl@1.2-r0?distro=wolfi-20230201":  false,
+		"pkg:rpm/redhat/bash@5.1-2.el9?distro=rocky-9.3":    false,
+		"pkg:rpm/debian/bash@5.1-2.el9?distro=debian-12":    false,
+		"pkg:deb/debian/libc6@2.36-9?distro=debian-12":      true,
+		"pkg:deb/libc6@2.36-9?distro=debian-12":             true,
+		"pkg:apk/chainguard/musl@1.2-r0?distro=wolfi-2023":  true,
+		"pkg:rpm/opensuse/bash@1-1?distro=opensuse-leap-15": true,
+		"pkg:rpm/redhat/bash@5.1-2.el9?distro=rhel-9.2":     true,
+	} {
+		e, err := readString(cyclone(`{"type":"library","name":"x","purl":"` + purl + `"},` +
+			`{"type":"operating-system","name":"wolfi","version":"2023"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := examination(t, e, core.ExamineDistro).Status
+		if ecosystem := e.Packages[0].Ecosystem; (ecosystem != "") != known || (status == core.Complete) != known {
+			t.Errorf("%s is of %q, and the distribution %s", purl, ecosystem, status)
+		}
 	}
 }
 
@@ -387,6 +475,17 @@ func TestReadRefuses(t *testing.T) {
 			"nested deeper than 128 levels", false},
 		{"deeper nesting", strings.Repeat("{\"a\":", 20000) + "1" + strings.Repeat("}", 20000), "exceeded max depth",
 			false},
+		{"null among the components", cyclone(`{"name":"a","purl":"pkg:npm/a@1"},null`),
+			"components[1]: want an object, found null", false},
+		{"a list among the components", cyclone(`[{"name":"a","purl":"pkg:npm/a@1"}]`),
+			"components[0]: want an object, found an array", false},
+		{"components by name", `{"bomFormat":"CycloneDX","specVersion":"1.5","components":{"a":{"purl":"pkg:npm/a@1"}}}`,
+			"components: want an array, found an object", false},
+		{"parts by name", cyclone(`{"name":"a","purl":"pkg:npm/a@1","components":{"b":{"purl":"pkg:npm/b@1"}}}`),
+			"components[0].components: want an array, found an object", false},
+		{"a list of described components", `{"bomFormat":"CycloneDX","specVersion":"1.5","metadata":{"component":[]}}`,
+			"metadata.component: want an object, found an array", false},
+		{"null among the packages of SPDX", spdxDocument(`null`, ``), "packages[0]: want an object, found null", false},
 		{"a malformed property of ours",
 			cyclone(`{"name":"a","purl":"pkg:npm/a@1","properties":[{"name":"cleanbill:layer:index","value":"-1"}]}`),
 			`the property cleanbill:layer:index is "-1"`, false},

@@ -25,7 +25,7 @@ func (r *reading) readCycloneDX() error {
 		switch string(name) {
 		case "metadata":
 			return members(doc, func(name string) error {
-				if name != "component" {
+				if name != "component" || doc.Null() {
 					return nil
 				}
 				return r.component(doc, true)
@@ -51,7 +51,7 @@ func (r *reading) composition(doc *strictjson.Reader) error {
 }
 
 func (r *reading) components(doc *strictjson.Reader) (n int, err error) {
-	err = each(doc, func() error {
+	err = list(doc, func() error {
 		n++
 		return r.component(doc, false)
 	})
@@ -60,9 +60,6 @@ func (r *reading) components(doc *strictjson.Reader) (n int, err error) {
 
 // component reads one component. The root is the one that the document describes.
 func (r *reading) component(doc *strictjson.Reader, root bool) error {
-	if doc.Kind() != '{' {
-		return doc.Skip()
-	}
 	if err := r.entry(); err != nil {
 		return err
 	}
@@ -117,9 +114,15 @@ func (r *reading) finish(c *cycloneDXComponent, root bool) error {
 		r.described = describedBy(c.purl, c.properties)
 	case c.kind == "operating-system":
 		r.addSystem(systemOf(c.name, c.version, c.properties))
+		if ok && isPackage(u) {
+			return r.add(&c.entryPackage, u)
+		}
 	case c.kind == "container" || ok && isImage(u):
 		if c.parts == 0 && !isOurs(c.properties) {
 			r.gap(gapImage, name)
+		}
+		if ok && isPackage(u) {
+			return r.add(&c.entryPackage, u)
 		}
 	case c.purl != "" && !ok:
 		r.gap(gapBadPurl, c.purl)

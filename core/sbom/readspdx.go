@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -18,6 +19,8 @@ type spdxIndex struct {
 // spdxPackage is what is read of a package.
 type spdxPackage struct {
 	id, purpose, declared, concluded string
+	// morePurls are package URLs after the first, as of a jar that is known under two coordinates.
+	morePurls []string
 	// distro is what claircore writes of an operating system.
 	distro map[string]string
 	entryPackage
@@ -34,7 +37,7 @@ func (r *reading) readSPDX() error {
 		if string(name) != "packages" {
 			return nil
 		}
-		return each(doc, func() error { return r.spdxPackage(doc, index) })
+		return list(doc, func() error { return r.spdxPackage(doc, index) })
 	})
 }
 
@@ -105,9 +108,6 @@ func (x *spdxIndex) license(doc *strictjson.Reader) error {
 }
 
 func (r *reading) spdxPackage(doc *strictjson.Reader, index *spdxIndex) error {
-	if doc.Kind() != '{' {
-		return doc.Skip()
-	}
 	if err := r.entry(); err != nil {
 		return err
 	}
@@ -116,7 +116,32 @@ func (r *reading) spdxPackage(doc *strictjson.Reader, index *spdxIndex) error {
 		return err
 	}
 	p.licenses = index.licensesOf(&p)
-	return r.finishSPDX(&p, index)
+	if err := r.finishSPDX(&p, index); err != nil {
+		return err
+	}
+	return r.addMore(&p)
+}
+
+// addMore makes a package of each package URL after the first: which of them is right, only the writer knew.
+func (r *reading) addMore(p *spdxPackage) error {
+	for _, purl := range p.morePurls {
+		if err := r.entry(); err != nil {
+			return err
+		}
+		u, ok := parsePurl(purl)
+		switch {
+		case purl == p.purl || ok && isImage(u): // an image was counted by the first
+		case !ok:
+			r.gap(gapBadPurl, purl)
+		default:
+			more := entryPackage{name: p.name, version: p.version, purl: purl, licenses: slices.Clone(p.licenses),
+				hashes: p.hashes, locations: slices.Clone(p.locations)}
+			if err := r.add(&more, u); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (p *spdxPackage) member(doc *strictjson.Reader, name string) error {
@@ -145,7 +170,7 @@ func (p *spdxPackage) member(doc *strictjson.Reader, name string) error {
 	return nil
 }
 
-// reference takes the first package URL, and what claircore says of an operating system.
+// reference takes the package URLs, and what claircore says of an operating system.
 func (p *spdxPackage) reference(doc *strictjson.Reader) error {
 	var kind, locator string
 	err := members(doc, func(name string) error {
@@ -161,6 +186,8 @@ func (p *spdxPackage) reference(doc *strictjson.Reader) error {
 	case "purl", "http://spdx.org/rdf/references/purl":
 		if p.purl == "" {
 			p.purl = locator
+		} else if !slices.Contains(p.morePurls, locator) {
+			p.morePurls = append(p.morePurls, locator)
 		}
 	case "did", "version_id":
 		if p.distro == nil {
@@ -183,6 +210,9 @@ func (r *reading) finishSPDX(p *spdxPackage, index *spdxIndex) error {
 		}
 	case p.purpose == "OPERATING-SYSTEM" || p.purpose == "" && strings.HasPrefix(p.id, "SPDXRef-OperatingSystem"):
 		r.addSystem(p.system())
+		if ok && isPackage(u) {
+			return r.add(&p.entryPackage, u)
+		}
 	case ok && isImage(u), p.purpose == "CONTAINER" && p.purl == "":
 		if !index.holders[p.id] && !isOurs(p.properties) {
 			r.gap(gapImage, p.name)

@@ -243,14 +243,13 @@ func compile(t testing.TB, file string, others map[string]string) *jsonschema.Sc
 	return schema
 }
 
-// comparable is what a document must carry there and back.
+// comparable is what a document must carry there and back. That a package is vendored is written but not believed.
 type comparable struct {
 	Name, Version, Purl, Ecosystem, Architecture, Analyzer string
 	Source                                                 core.SourcePackage
 	Licenses                                               []string
 	Hashes                                                 map[string]string
 	Scope                                                  core.Scope
-	Vendored                                               bool
 	Locations                                              []core.Location
 	Origin                                                 core.Origin
 }
@@ -264,7 +263,7 @@ func comparables(packages []core.Package) []comparable {
 		c := comparable{Name: p.Name, Version: p.Version, Purl: p.Purl, Ecosystem: p.Ecosystem,
 			Architecture: p.Architecture, Analyzer: p.Analyzer,
 			Source: sourceOrNone(p.Source), Licenses: p.Licenses, Hashes: p.Hashes, Scope: p.Scope,
-			Vendored: p.Vendored, Locations: slices.Clone(p.Locations)}
+			Locations: slices.Clone(p.Locations)}
 		if p.Origin != nil {
 			c.Origin = *p.Origin
 			c.Origin.CreatedBy = clean(c.Origin.CreatedBy)
