@@ -165,12 +165,19 @@ func (p *Program) prepare() error {
 		Output:     p.Stderr,
 		JSONFormat: p.global.logFormat == "json",
 	})
+	gate.RouteLogs(p.log)
 	return nil
 }
 
 // complain prints an error once, with what to do about it. What is wrong with a policy is a line for each problem, in
 // the form that editors jump to.
 func (p *Program) complain(err error) {
+	if several := joined(err); several != nil {
+		for _, one := range several {
+			p.complain(one)
+		}
+		return
+	}
 	var problems policy.Problems
 	if errors.As(err, &problems) && len(problems) > 1 {
 		fmt.Fprintf(p.Stderr, "cleanbill: the policy has %d problems\n", len(problems))
@@ -183,6 +190,15 @@ func (p *Program) complain(err error) {
 	if hint := core.HintOf(err); hint != "" {
 		fmt.Fprintf(p.Stderr, "  %s\n", report.SafeText(hint))
 	}
+}
+
+// joined returns the errors that errors.Join put together. An error that wraps several in a sentence is one.
+func joined(err error) []error {
+	several, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(several.Unwrap()...).Error() {
+		return nil
+	}
+	return several.Unwrap()
 }
 
 // gate returns the gate of this run. progress may be nil.

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
 	"github.com/cleanbill-ci/cleanbill/core/report"
@@ -10,6 +12,10 @@ import (
 func Analyzers(l Limits) ([]core.Analyzer, error) {
 	return inventory.Analyzers(inventory.Options{Limits: l})
 }
+
+// RouteLogs sends what the libraries of analyzers log to l. Their logger is one for the whole process, so a program
+// calls this once, before its first run.
+func RouteLogs(l hclog.Logger) { inventory.RouteLogs(l) }
 
 // Formats returns every report that --output can name.
 func Formats() []report.Format { return report.Formats() }

@@ -126,7 +126,6 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 // look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
 // an interruption end the run at once.
 func (g *Gate) look(ctx context.Context, p Plan) (core.Evidence, error) {
-	inventory.RouteLogs(g.named("inventory"))
 	analyzers, err := Analyzers(p.Limits.Filled())
 	if err != nil {
 		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
