@@ -20,7 +20,8 @@ const (
 	KindDir Kind = iota + 1
 	KindFile
 	KindSymlink
-	// KindLowerLink is a hard link to a file of a lower layer. One to a file of its own layer is a KindFile.
+	// KindLowerLink is a hard link to a file of a lower layer. One to a file of its own layer is a KindFile. A View, which
+	// knows the lower layers, shows one to a symbolic link as a KindSymlink.
 	KindLowerLink
 	// KindOther is a device node, a FIFO or a socket.
 	KindOther
@@ -188,6 +189,8 @@ func (x *Index) imply(dir string, seq uint32) error {
 			x.nodes[h] = node{seq: seq, kind: KindDir, implied: true}
 			x.implied = append(x.implied, d)
 			err = x.kept.Add(nodeCost + int64(len(d)))
+		case n.kind == KindLowerLink && x.reachable(d, n.seq): // only the lower layer tells what it is and where it leads
+			err = fmt.Errorf("its directory %q is a hard link", d)
 		case n.kind != KindDir:
 			x.nodes[h] = node{seq: seq, kind: KindDir, size: int64(seq)}
 		case !x.reachable(d, n.seq): // it went with a parent that was replaced, and comes back
@@ -359,11 +362,21 @@ func (x *Index) Symlinks(yield func(p, target string) bool) {
 
 // HardLinks calls yield with each hard link that the layer leaves, in no order.
 func (x *Index) HardLinks(yield func(p string, link Link) bool) {
-	for p, link := range x.hardLinks {
-		if _, ok := x.Lookup(p); ok && !yield(p, link) {
+	for p := range x.hardLinks {
+		if link, ok := x.HardLink(p); ok && !yield(p, link) {
 			return
 		}
 	}
+}
+
+// HardLink returns the target if the layer leaves a hard link at p.
+func (x *Index) HardLink(p string) (Link, bool) {
+	link, ok := x.hardLinks[p]
+	if !ok {
+		return Link{}, false
+	}
+	n, ok := x.Lookup(p)
+	return link, ok && (n.Kind == KindFile || n.Kind == KindLowerLink)
 }
 
 // Implied returns the directories that contain entries but have none of their own.

@@ -12,10 +12,31 @@ import (
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#applying-changesets
 type View struct {
 	layers []*Index
+	// symlinks are, by layer, the hard links to symbolic links of lower layers, which are such links themselves.
+	symlinks []map[string]string
 }
 
 // NewView returns the view of the layers, the base first.
-func NewView(layers []*Index) *View { return &View{layers: layers} }
+func NewView(layers []*Index) *View {
+	v := &View{layers: layers, symlinks: make([]map[string]string, len(layers))}
+	for i, x := range layers {
+		if x == nil {
+			continue
+		}
+		linked := make(map[string]string)
+		x.HardLinks(func(p string, link Link) bool {
+			if link.Seq != 0 {
+				return true
+			}
+			if l, from, n, err := v.Origin(i, link); err == nil && n.Kind == KindSymlink {
+				linked[p] = v.target(l, from)
+			}
+			return true
+		})
+		v.symlinks[i] = linked
+	}
+	return v
+}
 
 // Top is the number of the top layer; -1 if there are none.
 func (v *View) Top() int { return len(v.layers) - 1 }
@@ -30,7 +51,7 @@ func (v *View) Lookup(p string, upto int) (layer int, n Node, ok bool) {
 		if x == nil {
 			continue
 		}
-		if n, ok := x.Lookup(p); ok {
+		if n, ok := v.node(layer, p); ok {
 			if n.Implied && p != Root && !x.hidesLower(p) {
 				if l, lower, ok := v.Lookup(p, layer-1); ok && lower.Kind == KindSymlink {
 					return l, lower, true
@@ -45,6 +66,38 @@ func (v *View) Lookup(p string, upto int) (layer int, n Node, ok bool) {
 	return 0, Node{}, false
 }
 
+// node returns what one layer has at a clean path.
+func (v *View) node(layer int, p string) (Node, bool) {
+	n, ok := v.layers[layer].Lookup(p)
+	if ok && n.Kind == KindLowerLink {
+		if _, ok := v.symlinks[layer][p]; ok {
+			n.Kind = KindSymlink
+		}
+	}
+	return n, ok
+}
+
+// target returns the target, as written, of a symbolic link that a layer has at p.
+func (v *View) target(layer int, p string) string {
+	if target, ok := v.symlinks[layer][p]; ok {
+		return target
+	}
+	return v.layers[layer].symlinks[p]
+}
+
+// Symlinks calls yield with each symbolic link that a layer leaves, in no order.
+func (v *View) Symlinks(layer int, yield func(p string) bool) {
+	if v.layers[layer] == nil {
+		return
+	}
+	for p := range v.symlinks[layer] {
+		if !yield(p) {
+			return
+		}
+	}
+	v.layers[layer].Symlinks(func(p, _ string) bool { return yield(p) })
+}
+
 // Resolve follows all symbolic links in p as of layer upto. The result need not exist.
 func (v *View) Resolve(p string, upto int) (string, error) {
 	real, err := followLinks(p, func(p string) (string, bool) {
@@ -52,7 +105,7 @@ func (v *View) Resolve(p string, upto int) (string, error) {
 		if !ok || n.Kind != KindSymlink {
 			return "", false
 		}
-		return v.layers[layer].symlinks[p], true
+		return v.target(layer, p), true
 	})
 	if err != nil {
 		return "", fmt.Errorf("follow %q: %w", p, err)
@@ -60,7 +113,26 @@ func (v *View) Resolve(p string, upto int) (string, error) {
 	return real, nil
 }
 
-// Origin returns the layer and path whose content a hard link of the given layer shows.
+// Content returns the layer, path and entry that hold the content of an entry of the given layer: its own, unless it is
+// a hard link.
+func (v *View) Content(layer int, p string) (int, string, Node, error) {
+	n, ok := v.node(layer, p)
+	if !ok {
+		return 0, "", Node{}, fmt.Errorf("%q: %w", p, fs.ErrNotExist)
+	}
+	link, ok := v.layers[layer].HardLink(p)
+	if !ok || n.Kind == KindSymlink {
+		return layer, p, n, nil
+	}
+	l, from, origin, err := v.Origin(layer, link)
+	if n.Kind == KindFile { // the target may have been replaced since
+		origin.Size, origin.Mode = n.Size, n.Mode
+	}
+	return l, from, origin, err
+}
+
+// Origin returns the layer and path whose content a hard link of the given layer shows. That is never a hard link, but
+// it may be a symbolic link.
 func (v *View) Origin(layer int, link Link) (int, string, Node, error) {
 	p := link.Target
 	if link.Seq != 0 {
@@ -81,7 +153,7 @@ func (v *View) Origin(layer int, link Link) (int, string, Node, error) {
 			break
 		}
 		if n.Kind != KindLowerLink {
-			return l, p, n, nil
+			return v.Content(l, p)
 		}
 		layer, p = l, v.layers[l].hardLinks[p].Target
 	}

@@ -44,6 +44,9 @@ func (s *stack) evidence() core.Evidence {
 			facts.Distro = last.found.Distro
 		}
 	}
+	for _, one := range s.unanswered() {
+		gaps.add(one, "")
+	}
 	e.Images = []core.ImageFacts{facts}
 	layers, unread := s.examineLayers()
 	e.Examinations = append(gaps.examinations(s.image.Subject.Digest, unread), layers)

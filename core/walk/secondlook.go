@@ -29,6 +29,47 @@ type question struct {
 // questions are those about one layer.
 type questions map[question]struct{}
 
+// answer is an entry of a layer that was shown to an analyzer under another name.
+type answer struct {
+	path     string
+	seq      uint32
+	as       string
+	analyzer int
+}
+
+// asked are the questions of one layer by what they are about: files, and directories with all that is below.
+type asked struct{ files, dirs map[string][]question }
+
+func (qs questions) byPath() asked {
+	a := asked{files: make(map[string][]question), dirs: make(map[string][]question)}
+	for q := range qs {
+		to := a.files
+		if q.below {
+			to = a.dirs
+		}
+		to[q.path] = append(to[q.path], q)
+	}
+	return a
+}
+
+// about calls yield with each question that the file answers, and the name to show it under.
+func (a asked) about(f image.File, yield func(q question, as string)) {
+	for _, q := range a.files[f.Path] {
+		if q.seq == 0 || q.seq == f.Seq {
+			yield(q, q.as)
+		}
+	}
+	if len(a.dirs) == 0 {
+		return
+	}
+	for dir := f.Path; dir != image.Root; {
+		dir = path.Dir(dir)
+		for _, q := range a.dirs[dir] {
+			yield(q, path.Join(q.as, strings.TrimPrefix(strings.TrimPrefix(f.Path, dir), "/")))
+		}
+	}
+}
+
 // lookAgain reads the layers that links have raised questions about.
 func (r *run) lookAgain(ctx context.Context, stacks []*stack) error {
 	open := make(map[*layer]questions)
@@ -67,8 +108,10 @@ func (r *run) lookAgain(ctx context.Context, stacks []*stack) error {
 }
 
 func (r *run) readAgain(ctx context.Context, again *image.Reading, l *layer, qs questions) error {
+	asked := qs.byPath()
+	l.answered = make(map[answer]bool)
 	_, err := l.Read(ctx, again, nil, func(f image.File, in io.Reader) error {
-		all := r.answers(l, f, qs)
+		all := r.answers(l, f, asked)
 		if len(all) == 0 {
 			return nil
 		}
@@ -89,13 +132,9 @@ func (r *run) readAgain(ctx context.Context, again *image.Reading, l *layer, qs 
 }
 
 // answers returns who wants to see the file under which other names.
-func (r *run) answers(l *layer, f image.File, qs questions) []wanted {
+func (r *run) answers(l *layer, f image.File, asked asked) []wanted {
 	byName := make(map[string]*wanted)
-	for q := range qs {
-		as, ok := q.match(f)
-		if !ok {
-			continue
-		}
+	asked.about(f, func(q question, as string) {
 		key := as
 		if q.viaLink {
 			key = "\x00" + as // apart from the same name without a link
@@ -108,10 +147,16 @@ func (r *run) answers(l *layer, f image.File, qs questions) []wanted {
 		r.ask(w, q.analyzer, f.Info, func(i int, err error) {
 			l.results.add(result{analyzer: i, real: f.Path, as: as, seq: f.Seq, err: err, viaLink: q.viaLink})
 		})
+		if !q.below {
+			l.answered[answer{f.Path, f.Seq, as, q.analyzer}] = true
+		}
+	})
+	if len(byName) == 0 {
+		return nil
 	}
+	native := r.who(f.Path, f.Info, func(int, error) {})
 	var all []wanted
 	for _, w := range byName {
-		native := r.who(f.Path, f.Info, func(int, error) {})
 		if !w.viaLink {
 			// What an analyzer has seen under the file's own name it need not see again.
 			w.direct = slices.DeleteFunc(w.direct, func(i int) bool { return slices.Contains(native.direct, i) })
@@ -125,72 +170,15 @@ func (r *run) answers(l *layer, f image.File, qs questions) []wanted {
 	return all
 }
 
-func (q question) match(f image.File) (as string, ok bool) {
-	if q.seq != 0 && q.seq != f.Seq {
-		return "", false
-	}
-	if !q.below {
-		return q.as, f.Path == q.path
-	}
-	rest, ok := strings.CutPrefix(f.Path, q.path+"/")
-	return path.Join(q.as, rest), ok
-}
-
 // ask raises the questions of one image.
 func (s *stack) ask(raise func(layer int, q question)) {
-	for i := range s.run.analyzers {
-		if len(s.run.analyzers[i].anchors) > 0 {
-			s.askAnchors(i, raise)
-			s.askImplied(i, raise)
+	for layer, qs := range s.moved {
+		for q := range qs {
+			raise(layer, q)
 		}
 	}
 	s.askRelated(raise)
 	s.askHardLinks(raise)
-}
-
-// askAnchors looks for files that a link has moved away from where the analyzer expects them.
-func (s *stack) askAnchors(i int, raise func(int, question)) {
-	a := s.run.analyzers[i]
-	anchors := slices.Clone(a.anchors)
-	for _, l := range s.layers {
-		if l.contents == nil {
-			continue
-		}
-		l.contents.Index.Symlinks(func(p, _ string) bool {
-			for _, anchor := range a.anchors {
-				if strings.HasPrefix(p, anchor+"/") {
-					anchors = append(anchors, p)
-				}
-			}
-			return true
-		})
-	}
-	for _, anchor := range anchors {
-		real, err := s.view.Resolve(anchor, s.view.Top())
-		if err != nil || real == anchor || real == image.Root {
-			continue // a link that leads nowhere leads no reader of the image anywhere either
-		}
-		s.askMoved(i, anchor, real, raise)
-	}
-}
-
-func (s *stack) askMoved(i int, anchor, real string, raise func(int, question)) {
-	for layer, l := range s.layers {
-		if l.contents == nil {
-			continue
-		}
-		node, ok := l.contents.Index.Lookup(real)
-		switch {
-		case !ok:
-		case node.Kind == image.KindDir && !s.run.knows(l, i, real):
-			raise(layer, question{path: real, below: true, as: anchor, analyzer: i})
-		case node.Kind == image.KindFile && !s.run.asks(i, real, image.NewFileInfo(base(real), node.Size, node.Mode)):
-			raise(layer, question{path: real, as: anchor, analyzer: i})
-			if from, to := path.Dir(real), path.Dir(anchor); from != to && from != image.Root {
-				raise(layer, question{path: from, below: true, as: to, analyzer: i}) // what belongs to it was moved as well
-			}
-		}
-	}
 }
 
 // asks reports whether the analyzer wants the file.
@@ -199,36 +187,6 @@ func (r *run) asks(i int, p string, info image.FileInfo) bool {
 	w.as = p
 	r.ask(&w, i, info, func(int, error) {})
 	return len(w.direct)+len(w.deferred) > 0
-}
-
-// knows reports whether the analyzer found files below dir of its own accord, so that it knows the place.
-func (r *run) knows(l *layer, i int, dir string) bool {
-	under := func(p string) bool { return strings.HasPrefix(p, dir+"/") }
-	return slices.ContainsFunc(l.kept.deferred, func(d deferred) bool { return d.analyzer == i && under(d.real) }) ||
-		slices.ContainsFunc(l.results.list, func(one result) bool { return one.analyzer == i && under(one.real) })
-}
-
-// askImplied looks at directories that a layer has files in but no entry for, while a lower layer has a link there:
-// runtimes that extract through the link put the files where it leads.
-func (s *stack) askImplied(i int, raise func(int, question)) {
-	for layer, l := range s.layers {
-		if l.contents == nil || layer == 0 {
-			continue
-		}
-		for _, dir := range l.contents.Index.Implied() {
-			real, err := s.view.Resolve(dir, layer-1)
-			if err != nil || real == dir {
-				continue
-			}
-			if slices.ContainsFunc(s.run.analyzers[i].anchors, func(anchor string) bool { return overlap(anchor, real) }) {
-				raise(layer, question{path: dir, below: true, as: real, analyzer: i})
-			}
-		}
-	}
-}
-
-func overlap(a, b string) bool {
-	return a == b || b == image.Root || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 // askRelated looks for related files behind links.
@@ -250,14 +208,24 @@ func (s *stack) askRelated(raise func(int, question)) {
 	}
 }
 
+// whoLink asks the analyzers that a hard link concerns.
+func (s *stack) whoLink(h hardLink) wanted {
+	if h.only == everyone {
+		return s.run.who(h.as, h.info, s.ignore)
+	}
+	w := wanted{as: h.as}
+	s.run.ask(&w, h.only, h.info, s.ignore)
+	return w
+}
+
 // askHardLinks looks at files that an analyzer wants by the name of the link only.
 func (s *stack) askHardLinks(raise func(int, question)) {
 	for _, h := range s.hardLinks {
-		w := s.run.who(h.path, h.info, s.ignore)
+		w := s.whoLink(h)
 		if w.empty() {
 			continue
 		}
-		q := question{path: h.target.path, seq: h.targetSeq, as: h.path, viaLink: true}
+		q := question{path: h.target.path, seq: h.targetSeq, as: h.as, viaLink: true}
 		native := s.run.who(h.target.path, h.targetInfo, s.ignore)
 		for _, i := range w.direct {
 			if !slices.Contains(native.direct, i) {
@@ -269,7 +237,7 @@ func (s *stack) askHardLinks(raise func(int, question)) {
 			continue
 		}
 		for i, a := range s.run.analyzers {
-			if a.relater != nil {
+			if a.relater != nil && (h.only == everyone || h.only == i) {
 				q.analyzer = i
 				raise(h.target.layer, q)
 			}
@@ -281,7 +249,7 @@ func (s *stack) askHardLinks(raise func(int, question)) {
 func (s *stack) alias() {
 	for _, h := range s.hardLinks {
 		target := s.keptAt(h.target.layer, h.target.path, h.targetSeq)
-		if target == nil || !s.run.who(h.path, h.info, s.ignore).keep() {
+		if target == nil || !s.whoLink(h).keep() {
 			continue
 		}
 		own := *target
@@ -313,22 +281,22 @@ func (s *stack) hardLinkResults() []placed {
 		if len(found) == 0 {
 			continue
 		}
-		w := s.run.who(h.path, h.info, s.ignore)
+		w := s.whoLink(h)
 		for _, one := range found {
-			own := one.viaLink && one.as == h.path
+			own := one.viaLink && one.as == h.as && (h.only == everyone || h.only == one.analyzer)
 			same := !one.viaLink && one.as == h.target.path && slices.Contains(w.direct, one.analyzer)
 			if own || same {
-				all = append(all, placed{layer: h.layer, result: one.at(h.path, h.seq)})
+				all = append(all, placed{layer: h.layer, result: one.at(h.path, h.as, h.seq)})
 			}
 		}
 	}
 	return all
 }
 
-// at returns a copy of the result for another path of the same bytes.
-func (one result) at(p string, seq uint32) result {
+// at returns a copy of the result for another path of the same bytes, shown as p.
+func (one result) at(real, p string, seq uint32) result {
 	from := one.as
-	one.real, one.as, one.seq, one.viaLink = p, p, seq, false
+	one.real, one.as, one.seq, one.viaLink = real, p, seq, false
 	if from == p {
 		return one
 	}

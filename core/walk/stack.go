@@ -28,6 +28,11 @@ type stack struct {
 	deferredResults []placed
 	// gaps are what is wrong with the stack although every layer is good.
 	gaps []string
+
+	// moved are the questions, by layer, about what links have moved away from where analyzers expect it.
+	moved map[int]questions
+	owed  []owed
+	lost  []result
 }
 
 // place is a path in a layer of a stack.
@@ -39,13 +44,19 @@ type place struct {
 // hardLink is a link in one layer to a file whose bytes stand elsewhere in the same or a lower layer.
 type hardLink struct {
 	place
-	seq       uint32
+	seq uint32
+	// as is the name that it is shown under, which is not its path if a symbolic link leads to it.
+	as string
+	// only is the analyzer that it is shown to; everyone if it is shown to all.
+	only      int
 	info      fs.FileInfo
 	target    place
 	targetSeq uint32
 	// targetInfo has the name of the target.
 	targetInfo fs.FileInfo
 }
+
+const everyone = -1
 
 // build makes the view and finds the hard links. Layers that could not be read have no part in it.
 func (s *stack) build() {
@@ -69,41 +80,42 @@ func (s *stack) build() {
 		if l.contents.Trailing {
 			s.gaps = append(s.gaps, s.layerName(i)+": data follows the end of its tar archive, which was not examined")
 		}
-		l.contents.Index.HardLinks(func(p string, link image.Link) bool {
-			s.addHardLink(i, p, link)
+		l.contents.Index.HardLinks(func(p string, _ image.Link) bool {
+			s.addHardLink(i, p, p, everyone)
 			return true
 		})
-		l.contents.Index.Symlinks(func(p, _ string) bool {
+		s.view.Symlinks(i, func(p string) bool {
 			if s.run.isRelated(p) {
 				s.relatedLinks[p] = i
 			}
 			return true
 		})
 	}
+	s.follow()
 	slices.SortFunc(s.hardLinks, func(a, b hardLink) int {
-		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.path, b.path))
+		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.path, b.path), cmp.Compare(a.only, b.only),
+			strings.Compare(a.as, b.as))
+	})
+	s.hardLinks = slices.CompactFunc(s.hardLinks, func(a, b hardLink) bool {
+		return a.place == b.place && a.only == b.only && a.as == b.as
 	})
 }
 
-func (s *stack) addHardLink(layer int, p string, link image.Link) {
+// addHardLink notes a hard link that a layer has at p. What cannot be followed is told once, where the link is its own.
+func (s *stack) addHardLink(layer int, p, as string, only int) {
 	own, _ := s.layers[layer].contents.Index.Lookup(p)
-	from, target, node, err := s.view.Origin(layer, link)
-	if err != nil {
-		if s.unread() == 0 { // otherwise the target may be in the layer that could not be read
-			s.gaps = append(s.gaps, fmt.Sprintf("%s: %q: %s", s.layerName(layer), p, printable(err)))
-		}
+	from, target, node, err := s.view.Content(layer, p)
+	switch {
+	case err != nil && only == everyone && s.unread() == 0: // else the target may be in the layer that could not be read
+		s.gaps = append(s.gaps, fmt.Sprintf("%s: %q: %s", s.layerName(layer), p, printable(err)))
+		return
+	case err != nil || node.Kind != image.KindFile: // a link to a link is one of the view's symbolic links
 		return
 	}
-	size, mode := own.Size, own.Mode
-	if own.Kind == image.KindLowerLink {
-		if node.Kind != image.KindFile {
-			return
-		}
-		size, mode = node.Size, node.Mode
-	}
 	s.hardLinks = append(s.hardLinks, hardLink{
-		place: place{layer, p}, seq: own.Seq, info: image.NewFileInfo(base(p), size, mode),
-		target: place{from, target}, targetSeq: node.Seq, targetInfo: image.NewFileInfo(base(target), size, mode),
+		place: place{layer, p}, seq: own.Seq, as: as, only: only, info: image.NewFileInfo(base(as), node.Size, node.Mode),
+		target: place{from, target}, targetSeq: node.Seq,
+		targetInfo: image.NewFileInfo(base(target), node.Size, node.Mode),
 	})
 }
 
@@ -157,8 +169,8 @@ func (s *stack) deferred() []placedFile {
 		if k == nil {
 			continue
 		}
-		for _, a := range s.run.who(h.path, h.info, s.ignore).deferred {
-			all = append(all, placedFile{layer: h.layer, deferred: deferred{analyzer: a, real: h.path, as: h.path, file: k}})
+		for _, a := range s.whoLink(h).deferred {
+			all = append(all, placedFile{layer: h.layer, deferred: deferred{analyzer: a, real: h.path, as: h.as, file: k}})
 		}
 	}
 	return all

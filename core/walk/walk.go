@@ -156,6 +156,8 @@ type layer struct {
 	err      error
 	results  results
 	kept     keptFiles
+	// answered are the questions about files that the second reading has answered; nil if there was none.
+	answered map[answer]bool
 }
 
 // stacks returns the distinct layers and, for each image, its stack of them.
