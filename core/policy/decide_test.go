@@ -63,7 +63,7 @@ func sourceEvidence() core.Evidence {
 		Examinations: []core.Examination{
 			{Name: core.ExamineTarget, Subject: image, Tool: "test", Status: core.Complete},
 			{Name: core.ExaminePackages, Subject: image, Tool: "test", Status: core.Complete},
-			{Name: core.ExamineAdvisories, Subject: "", Tool: "test", Status: core.Complete},
+			{Name: core.ExamineAdvisories, Subject: image, Tool: "test", Status: core.Complete},
 		},
 	}
 }
@@ -118,6 +118,16 @@ func TestWhatWasNotExaminedKeepsFromPassing(t *testing.T) {
 		"no layers examination":   {evidence: with(evidence(), drop(core.ExamineLayers, image)), gaps: []string{"layers  require: layers"}},
 		"no packages examination": {evidence: with(evidence(), drop(core.ExaminePackages, image)), gaps: []string{"packages  require: packages"}},
 		"no distro examination":   {evidence: with(evidence(), drop(core.ExamineDistro, image)), gaps: []string{"distro  require: distro"}},
+		"an examination of no subject": {
+			evidence: with(evidence(), drop(core.ExamineLayers, image),
+				add(core.Examination{Name: core.ExamineLayers, Tool: "test", Status: core.Complete})),
+			gaps: []string{"layers  require: layers"},
+		},
+		"an examination of no subject that failed": {
+			evidence: with(evidence(), drop(core.ExamineLayers, image),
+				add(core.Examination{Name: core.ExamineLayers, Tool: "test", Status: core.Failed, Why: []string{"because"}})),
+			gaps: []string{"layers failed require: layers"},
+		},
 		"no advisories": {
 			evidence: with(evidence(), drop(core.ExamineAdvisories, image)),
 			gaps:     []string{"advisories  require: advisories"},
