@@ -15,12 +15,21 @@ import (
 const dpkgStatus = "var/lib/dpkg/status"
 
 func dpkgAnchors() []string {
-	return []string{dpkgStatus, "var/lib/dpkg/status.d", "usr/lib/opkg/status"}
+	return []string{dpkgStatus, "var/lib/dpkg/status.d", "var/lib/dpkg/updates", "usr/lib/opkg/status"}
 }
 
-// isDpkgStatus wants dpkg's database, opkg's, and the single entries of images without dpkg ("distroless").
+// isDpkgStatus wants dpkg's database and its journal, opkg's, and the single entries of images without dpkg
+// ("distroless").
 func isDpkgStatus(p string, _ fs.FileInfo) bool {
-	return p == dpkgStatus || p == "usr/lib/opkg/status" || isDpkgEntry(p) && !strings.HasSuffix(p, ".md5sums")
+	return p == dpkgStatus || p == "usr/lib/opkg/status" || isDpkgEntry(p) && !strings.HasSuffix(p, ".md5sums") ||
+		isDpkgUpdate(p)
+}
+
+// isDpkgUpdate is true for the entries that dpkg, when it was interrupted, has yet to put into its database, and counts
+// before it does: files whose names are digits.
+func isDpkgUpdate(p string) bool {
+	number, ok := strings.CutPrefix(p, "var/lib/dpkg/updates/")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func isDpkgEntry(p string) bool { return strings.HasPrefix(p, dpkgStatus+".d/") }

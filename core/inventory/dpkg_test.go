@@ -67,6 +67,18 @@ func TestDistrolessEntriesNeedNoStatus(t *testing.T) {
 	}
 }
 
+func TestDpkgCountsWhatAnInterruptionLeft(t *testing.T) {
+	const entry = "Package: whole\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+	got := drive(t, tree{
+		"var/lib/dpkg/status":        []byte(entry),
+		"var/lib/dpkg/updates/0000":  []byte(strings.ReplaceAll(entry, "whole", "late")),
+		"var/lib/dpkg/updates/tmp.i": []byte("#padding\n"),
+	}).clean(t)
+	if diff := cmp.Diff([]string{"late 1 all", "whole 1 all"}, ofDistribution(got.packages, "os/dpkg")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestWhatDpkgCannotReadIsNamed has what osv-scalibr's extractor passes over, with a log line or without.
 func TestWhatDpkgCannotReadIsNamed(t *testing.T) {
 	const good = "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
