@@ -25,6 +25,18 @@ type credentials struct {
 	note   string // what went wrong on the way, for the error of a refused login
 }
 
+// secrets are the parts of the credentials that must not be shown.
+func (c credentials) secrets() []string {
+	if c.Authenticator == nil {
+		return nil
+	}
+	a, err := c.Authorization()
+	if err != nil || a == nil {
+		return nil
+	}
+	return []string{a.Password, a.Auth, a.IdentityToken, a.RegistryToken}
+}
+
 // findCredentials looks where docker and podman keep credentials, and asks the helpers that those files name. It is not
 // authn.DefaultKeychain because that reads the process's environment, stops at the first file even if that has nothing
 // for the registry, and cannot be interrupted while a helper hangs.

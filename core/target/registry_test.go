@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -577,6 +578,44 @@ func TestCredentialsOfDockerAndPodmanAreUsed(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestARegistryThatRepeatsSecretsIsNotQuoted(t *testing.T) {
+	refuse := func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ := r.BasicAuth()
+		w.WriteHeader(http.StatusForbidden)
+		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]any{"code": "DENIED",
+			"message": "not yours: " + r.Header.Get("Authorization") + " " + password + " " + strings.Repeat("s3cret-password ", 20)}}})
+	}
+	for _, at := range []string{"/token", "/manifests/", "basic"} {
+		t.Run(at, func(t *testing.T) {
+			host := newRegistry(t, func(h http.Handler) http.Handler {
+				login := withLogin(at != "basic")(http.HandlerFunc(refuse))
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/token" && at == "/token" {
+						refuse(w, r)
+						return
+					}
+					login.ServeHTTP(w, r)
+				})
+			})
+			o := impatient()
+			encoded := base64.StdEncoding.EncodeToString([]byte("alice:s3cret-password"))
+			o.Getenv = func(key string) string {
+				if key == "DOCKER_AUTH_CONFIG" {
+					return fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, encoded)
+				}
+				return ""
+			}
+			_, err := Open(testContext(t), host+"/team/app", o)
+			checkFailure(t, err, failure{says: []string{"403", "not yours"}})
+			for _, secret := range []string{"s3cret", "t0ken", encoded[:8]} {
+				if strings.Contains(err.Error()+core.HintOf(err), secret) {
+					t.Errorf("%v shows %q", err, secret)
+				}
+			}
+		})
 	}
 }
 

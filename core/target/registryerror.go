@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"syscall"
@@ -28,14 +29,14 @@ type statusError struct {
 	status     int
 	host       string
 	codes      []string // the registry's own error codes
-	message    string   // the first of its messages, made printable
+	message    string   // the first of its messages, as it was sent but without the secrets that were sent to it
 	retryAfter time.Duration
 }
 
 func (e *statusError) Error() string {
 	s := strings.TrimSpace(fmt.Sprintf("%s answered %d %s", printable(e.host, 120), e.status, http.StatusText(e.status)))
 	if e.message != "" {
-		s += " (" + e.message + ")"
+		s += " (" + printable(e.message, 160) + ")"
 	}
 	return s
 }
@@ -69,11 +70,31 @@ func readStatus(resp *http.Response) *statusError {
 		for _, d := range said.Errors {
 			e.codes = append(e.codes, printable(d.Code, 40))
 			if e.message == "" {
-				e.message = printable(d.Message, 160)
+				e.message = without(secretsOf(resp.Request), d.Message)
 			}
 		}
 	}
 	return e
+}
+
+// secretsOf are the secrets in a request. Servers may repeat them in what they answer, and logs of builds are public.
+func secretsOf(req *http.Request) []string {
+	if req == nil {
+		return nil
+	}
+	_, sent, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	_, password, _ := req.BasicAuth()
+	return []string{sent, password}
+}
+
+// without is text without the secrets, as they are and as addresses write them.
+func without(secrets []string, text string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.NewReplacer(secret, "…", url.QueryEscape(secret), "…").Replace(text)
+		}
+	}
+	return text
 }
 
 // explain turns whatever went wrong with the registry into one sentence and a hint. What is empty for the greeting,
@@ -101,7 +122,7 @@ func (r *registry) explain(err error, what string) error {
 		}
 		for _, d := range known.Errors {
 			status.codes = append(status.codes, printable(string(d.Code), 40))
-			status.message = printable(d.Message, 160)
+			status.message = without(secretsOf(known.Request), d.Message)
 		}
 		return r.explainStatus(status, what)
 	case isTLS(err):
@@ -137,6 +158,7 @@ func (r *registry) host() string {
 }
 
 func (r *registry) explainStatus(e *statusError, what string) error {
+	e.message = without(r.credentials.secrets(), e.message)
 	host := r.host()
 	login := "docker login"
 	if host != "docker.io" {
