@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -60,22 +61,35 @@ func checkOutputs(outputs []Output) error {
 		if _, err := report.ParseFormat(o.Format); err != nil {
 			return err
 		}
-		clean := filepath.Clean(o.Path)
-		if o.Path == "" || paths[clean] {
-			return &core.Failure{Doing: "plan the report " + o.Format + "=" + o.Path, Usage: true,
-				Err: errors.New("every report needs a file of its own"), Hint: "write --output FORMAT=FILE once for each file"}
-		}
-		paths[clean] = true
-		dir, err := os.Stat(filepath.Dir(clean))
-		if err == nil && !dir.IsDir() {
-			err = fmt.Errorf("%s is not a directory", filepath.Dir(clean))
-		}
+		place, err := placeOf(o.Path)
 		if err != nil {
 			return &core.Failure{Doing: "plan the report " + o.Format + "=" + o.Path, Err: err, Usage: true,
 				Hint: "create the directory first"}
 		}
+		if o.Path == "" || paths[place] {
+			return &core.Failure{Doing: "plan the report " + o.Format + "=" + o.Path, Usage: true,
+				Err: errors.New("every report needs a file of its own"), Hint: "write --output FORMAT=FILE once for each file"}
+		}
+		paths[place] = true
 	}
 	return nil
+}
+
+// placeOf is the one name of a file that is to be written: absolute, in its real directory, which must exist. The file
+// itself is not followed, because writing replaces it.
+func placeOf(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(absolute))
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", cmp.Or(err, fmt.Errorf("%s is not a directory", filepath.Dir(path)))
+	}
+	return filepath.Join(dir, filepath.Base(absolute)), nil
 }
 
 // write makes all reports. One that fails does not keep the others from being written; each is whole or absent.

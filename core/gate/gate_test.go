@@ -336,6 +336,33 @@ func TestAReportIsWholeOrAbsentAndFollowsNoLink(t *testing.T) {
 	}
 }
 
+func TestTwoReportsInOneFileAreTheUsersMistake(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := errors.Join(os.Mkdir("d", 0o755), os.Symlink("d", "link")); err != nil {
+		t.Fatal(err)
+	}
+	target := layout(t, images.Clean("amd64"))
+	for name, files := range map[string][2]string{
+		"the same":               {"a", "a"},
+		"with a dot":             {"a", "./a"},
+		"absolute":               {"a", filepath.Join(dir, "a")},
+		"through a link":         {"d/a", "link/a"},
+		"through a link, upward": {"a", "link/../a"},
+	} {
+		_, err := newGate().Run(t.Context(), gate.Plan{Targets: []string{target},
+			Outputs: []gate.Output{{Format: "json", Path: files[0]}, {Format: "text", Path: files[1]}}})
+		if !core.Usage(err) || !strings.Contains(err.Error(), "a file of its own") {
+			t.Errorf("%s: %v, want a usage failure", name, err)
+		}
+	}
+	_, err := newGate().Run(t.Context(), gate.Plan{Targets: []string{target},
+		Outputs: []gate.Output{{Format: "json", Path: "absent/a"}}})
+	if !core.Usage(err) || core.HintOf(err) != "create the directory first" {
+		t.Errorf("a directory that is not there: %v", err)
+	}
+}
+
 func TestEvidenceOfSeveralJobsIsJudgedTogether(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := evidenceFile(t, dir, "good", images.Clean("amd64")), evidenceFile(t, dir, "bad", images.Vulnerable("arm64"))
