@@ -114,7 +114,10 @@ func catalog() []entry {
 			check: checkExecutable, examine: examineGoBinary,
 		},
 		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: relatedNamed("go.sum"), examine: examineGoMod},
-		{name: vendormodules.Name, make: vendormodules.New, wants: suffixedOrAt("vendor/modules.txt")},
+		{
+			name: vendormodules.Name, make: vendormodules.New,
+			wants: suffixedOrAt("vendor/modules.txt"), examine: orNothing(emptyVendor(), extractAll),
+		},
 
 		// Java.
 		{name: archive.Name, make: archive.New, wants: isJavaArchive, unbounded: true, examine: examineJavaArchive},
@@ -182,7 +185,7 @@ func catalog() []entry {
 		// Ruby, Rust, .NET, PHP.
 		{
 			name: gemfilelock.Name, make: gemfilelock.New,
-			wants: named("Gemfile.lock", "gems.locked"), examine: examineLines(noLine),
+			wants: named("Gemfile.lock", "gems.locked"), examine: orNothing(emptyBundler(), examineLines(isGemLine)),
 		},
 		{
 			name: gemspec.Name, make: gemspec.New,
@@ -218,7 +221,10 @@ func catalog() []entry {
 			name: nugetcpm.Name, make: nugetcpm.New,
 			wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared,
 		},
-		{name: paketlock.Name, make: paketlock.New, wants: named("paket.lock")},
+		{
+			name: paketlock.Name, make: paketlock.New,
+			wants: named("paket.lock"), examine: orNothing(emptyPaket(), extractAll),
+		},
 		{
 			name: composerlock.Name, make: composerlock.New,
 			wants: named("composer.lock"), examine: examineSplit(composerLock()),
@@ -237,9 +243,18 @@ func catalog() []entry {
 			check: checkCase(3, "packages", "name", "rootUri"),
 		},
 		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
-		{name: mixlock.Name, make: mixlock.New, wants: named("mix.lock"), examine: examineLines(isMixLine)},
-		{name: cabal.Name, make: cabal.New, wants: named("cabal.project.freeze"), examine: examineLines(isCabalLine)},
-		{name: stacklock.Name, make: stacklock.New, wants: named("stack.yaml.lock")},
+		{
+			name: mixlock.Name, make: mixlock.New,
+			wants: named("mix.lock"), examine: orNothing(emptyMix(), examineLines(isMixLine)),
+		},
+		{
+			name: cabal.Name, make: cabal.New,
+			wants: named("cabal.project.freeze"), examine: orNothing(emptyCabal(), examineLines(isCabalLine)),
+		},
+		{
+			name: stacklock.Name, make: stacklock.New,
+			wants: named("stack.yaml.lock"), examine: orNothing(emptyStack(), extractAll),
+		},
 		{
 			name: manifesttoml.Name, make: manifesttoml.New,
 			wants: named("Manifest.toml"), check: checkTOML, examine: examineJulia,

@@ -52,7 +52,11 @@ func (s *analysis) countLines(isEntry func(line []byte) bool) (int, error) {
 	}
 }
 
-func noLine([]byte) bool { return false }
+// isGemLine knows an entry by its indent.
+func isGemLine(line []byte) bool {
+	entry, ok := bytes.CutPrefix(line, []byte("    "))
+	return ok && len(entry) > 0 && entry[0] != ' '
+}
 
 func isMixLine(line []byte) bool {
 	line = bytes.TrimLeft(line, " \t")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -46,23 +47,27 @@ func isInstalledGem(p string) bool {
 //
 // https://github.com/dotnet/sdk/blob/main/documentation/specs/runtime-configuration-file.md
 func examineDepsJSON(ctx context.Context, s *analysis) error {
+	content, err := io.ReadAll(s.content())
+	if err != nil {
+		return err
+	}
+	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	var file struct {
 		RuntimeTarget json.RawMessage `json:"runtimeTarget"`
 		Libraries     map[string]struct {
 			Type string `json:"type"`
 		} `json:"libraries"`
 	}
-	content, err := io.ReadAll(s.content())
-	if err != nil {
-		return err
-	}
-	if json.Unmarshal(content, &file) != nil || file.RuntimeTarget == nil && len(file.Libraries) == 0 {
-		return nil // of another program that uses the name
-	}
-	if len(file.Libraries) == 0 {
+	err = json.Unmarshal(content, &file)
+	switch {
+	case len(bytes.TrimSpace(content)) == 0:
+		return nil
+	case err != nil && (file.RuntimeTarget != nil || !json.Valid(content)):
+		return fmt.Errorf("it is no list of what a program needs: %w", err)
+	case len(file.Libraries) == 0: // of another program that uses the name, or of one that needs nothing
 		return nil
 	}
-	packages, err := s.extract(ctx, s.content())
+	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
 	for _, p := range packages {
 		switch kind := file.Libraries[p.Name+"/"+p.Version].Type; kind {
 		case "project", "reference":

@@ -62,6 +62,9 @@ func examineRequirements(ctx context.Context, s *analysis) error {
 		return err
 	}
 	s.checkIncluded(content)
+	if strings.HasPrefix(path.Base(s.file.Path), "requirements") { // others are texts about requirements, at times
+		s.checkNothing(content, emptyRequirements())
+	}
 	return nil
 }
 
