@@ -30,7 +30,8 @@ func checkCase(depth int, known ...string) func(context.Context, *analysis) erro
 				break
 			}
 			if want, disguised := disguise(member, known); disguised && len(m.open) <= depth {
-				s.problem("the member %q differs from %q only in case, and not all programs tell them apart", printable(member), want)
+				const why = "the member %q differs from %q only in case, and not all programs tell them apart"
+				s.problem(why, printable(member), want)
 			}
 		}
 		return ctx.Err()
