@@ -42,36 +42,37 @@ type distroFamily struct {
 }
 
 func distroFamilies() []distroFamily {
+	const deb, apk, rpm = purl.TypeDebian, purl.TypeApk, purl.TypeRPM
 	return []distroFamily{
-		{id: "debian", packages: purl.TypeDebian, ecosystem: "Debian", release: debianRelease},
-		{id: "ubuntu", packages: purl.TypeDebian, ecosystem: "Ubuntu", release: ubuntuRelease},
-		{id: "echo", packages: purl.TypeDebian, ecosystem: "Echo"},
+		{id: "debian", packages: deb, ecosystem: "Debian", release: debianRelease},
+		{id: "ubuntu", packages: deb, ecosystem: "Ubuntu", release: ubuntuRelease},
+		{id: "echo", packages: deb, ecosystem: "Echo"},
 
-		{id: "alpine", packages: purl.TypeApk, ecosystem: "Alpine", release: alpineRelease},
-		{id: "wolfi", packages: purl.TypeApk, ecosystem: "Wolfi"},
-		{id: "chainguard", packages: purl.TypeApk, ecosystem: "Chainguard"},
-		{id: "minimos", packages: purl.TypeApk, ecosystem: "MinimOS"},
-		{id: "alpaquita", packages: purl.TypeApk, ecosystem: "Alpaquita", release: versionID},
-		{id: "bellsoft-hardened-containers", packages: purl.TypeApk, ecosystem: "BellSoft Hardened Containers", release: versionID},
-		{id: "cleanstart", packages: purl.TypeApk, ecosystem: "CleanStart"},
-		{id: "clnstrt", packages: purl.TypeApk, ecosystem: "CleanStart"},
+		{id: "alpine", packages: apk, ecosystem: "Alpine", release: alpineRelease},
+		{id: "wolfi", packages: apk, ecosystem: "Wolfi"},
+		{id: "chainguard", packages: apk, ecosystem: "Chainguard"},
+		{id: "minimos", packages: apk, ecosystem: "MinimOS"},
+		{id: "alpaquita", packages: apk, ecosystem: "Alpaquita", release: versionID},
+		{id: "bellsoft-hardened-containers", packages: apk, ecosystem: "BellSoft Hardened Containers", release: versionID},
+		{id: "cleanstart", packages: apk, ecosystem: "CleanStart"},
+		{id: "clnstrt", packages: apk, ecosystem: "CleanStart"},
 
-		{id: "rhel", packages: purl.TypeRPM, ecosystem: "Red Hat", release: redHatRelease, vendor: "redhat"},
-		{id: "almalinux", packages: purl.TypeRPM, ecosystem: "AlmaLinux", release: major},
-		{id: "rocky", packages: purl.TypeRPM, ecosystem: "Rocky Linux", release: major},
-		{id: "sles", packages: purl.TypeRPM, ecosystem: "SUSE", release: suse("Linux Enterprise Server"), vendor: "suse"},
-		{id: "sles_sap", packages: purl.TypeRPM, ecosystem: "SUSE", release: suse("Linux Enterprise Server for SAP Applications"), vendor: "suse"},
-		{id: "sle-micro", packages: purl.TypeRPM, ecosystem: "SUSE", release: prefixed("Linux Enterprise Micro"), vendor: "suse"},
-		{id: "sl-micro", packages: purl.TypeRPM, ecosystem: "SUSE", release: prefixed("Linux Micro"), vendor: "suse"},
-		{id: "opensuse-leap", packages: purl.TypeRPM, ecosystem: "openSUSE", release: prefixed("Leap"), vendor: "opensuse"},
-		{id: "opensuse-leap-micro", packages: purl.TypeRPM, ecosystem: "openSUSE", release: prefixed("Leap Micro"), vendor: "opensuse"},
-		{id: "opensuse-tumbleweed", packages: purl.TypeRPM, ecosystem: "openSUSE", release: fixed("Tumbleweed"), vendor: "opensuse"},
-		{id: "photon", packages: purl.TypeRPM, ecosystem: "Photon OS", release: versionID},
-		{id: "openEuler", packages: purl.TypeRPM, ecosystem: "openEuler", release: openEulerRelease},
-		{id: "azurelinux", packages: purl.TypeRPM, ecosystem: "Azure Linux", release: major},
-		{id: "mariner", packages: purl.TypeRPM, ecosystem: "Azure Linux", release: major},
-		{id: "mageia", packages: purl.TypeRPM, ecosystem: "Mageia", release: versionID},
-		{id: "fedora", packages: purl.TypeRPM}, // and Amazon and Oracle Linux, which are like it
+		{id: "rhel", packages: rpm, ecosystem: "Red Hat", release: redHatRelease, vendor: "redhat"},
+		{id: "almalinux", packages: rpm, ecosystem: "AlmaLinux", release: major},
+		{id: "rocky", packages: rpm, ecosystem: "Rocky Linux", release: major},
+		{id: "sles", packages: rpm, ecosystem: "SUSE", release: suse("Linux Enterprise Server"), vendor: "suse"},
+		{id: "sles_sap", packages: rpm, ecosystem: "SUSE", release: suse("Linux Enterprise Server for SAP Applications"), vendor: "suse"},
+		{id: "sle-micro", packages: rpm, ecosystem: "SUSE", release: prefixed("Linux Enterprise Micro"), vendor: "suse"},
+		{id: "sl-micro", packages: rpm, ecosystem: "SUSE", release: prefixed("Linux Micro"), vendor: "suse"},
+		{id: "opensuse-leap", packages: rpm, ecosystem: "openSUSE", release: prefixed("Leap"), vendor: "opensuse"},
+		{id: "opensuse-leap-micro", packages: rpm, ecosystem: "openSUSE", release: prefixed("Leap Micro"), vendor: "opensuse"},
+		{id: "opensuse-tumbleweed", packages: rpm, ecosystem: "openSUSE", release: fixed("Tumbleweed"), vendor: "opensuse"},
+		{id: "photon", packages: rpm, ecosystem: "Photon OS", release: versionID},
+		{id: "openEuler", packages: rpm, ecosystem: "openEuler", release: openEulerRelease},
+		{id: "azurelinux", packages: rpm, ecosystem: "Azure Linux", release: major},
+		{id: "mariner", packages: rpm, ecosystem: "Azure Linux", release: major},
+		{id: "mageia", packages: rpm, ecosystem: "Mageia", release: versionID},
+		{id: "fedora", packages: rpm}, // and Amazon and Oracle Linux, which are like it
 	}
 }
 

@@ -252,7 +252,8 @@ func distroExamination(s core.Subject, f *core.ImageFacts, system systemPackages
 		x.Remedy = "keep etc/os-release in the image"
 	case system.foreign > 0:
 		x.Status = core.Partial
-		x.Why = []string{fmt.Sprintf("%d packages cannot be of the distribution %s, whose packages are of the type %s, so they cannot be looked up",
+		x.Why = []string{fmt.Sprintf(
+			"%d packages cannot be of the distribution %s, whose packages are of the type %s, so they cannot be looked up",
 			system.foreign, describe(*f.Distro), packageType(*f.Distro))}
 		x.Remedy = "keep the etc/os-release of the distribution that the packages are from"
 	}
@@ -285,7 +286,8 @@ func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Pac
 	}
 	if gone, layer := removedDatabase(own); gone > 0 {
 		x.Status, x.Code = core.Partial, CodeRemovedDatabase
-		x.Why = []string{fmt.Sprintf("the database of %d packages of the distribution was removed in layer %d: what is still there of them is not known",
+		x.Why = []string{fmt.Sprintf(
+			"the database of %d packages of the distribution was removed in layer %d: what is still there of them is not known",
 			gone, layer)}
 		x.Remedy = "keep the package database in the image, or build on an image without these packages"
 		return x
