@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 )
 
 // View is what a stack of layers adds up to. Layer numbers count from 0, the base; upto is the top layer that is looked
@@ -14,11 +15,23 @@ type View struct {
 	layers []*Index
 	// symlinks are, by layer, the hard links to symbolic links of lower layers, which are such links themselves.
 	symlinks []map[string]string
+	// through are, by layer, the directories that it only implies and that are symbolic links in lower layers, by where
+	// those lead: extraction goes through the link.
+	through []map[string][]string
+	// beyond are the layers with more of them than are followed.
+	beyond []bool
 }
+
+// maxThrough is how many links of lower layers a layer can write through. Images that are built to be run have a few,
+// as lib to usr/lib.
+const maxThrough = 1000
 
 // NewView returns the view of the layers, the base first.
 func NewView(layers []*Index) *View {
-	v := &View{layers: layers, symlinks: make([]map[string]string, len(layers))}
+	v := &View{
+		layers: layers, symlinks: make([]map[string]string, len(layers)),
+		through: make([]map[string][]string, len(layers)), beyond: make([]bool, len(layers)),
+	}
 	for i, x := range layers {
 		if x == nil {
 			continue
@@ -34,36 +47,89 @@ func NewView(layers []*Index) *View {
 			return true
 		})
 		v.symlinks[i] = linked
+		v.writtenThrough(i)
 	}
 	return v
 }
 
+func (v *View) writtenThrough(layer int) {
+	through, n := make(map[string][]string), 0
+	for _, dir := range v.layers[layer].Implied() {
+		real, err := v.Resolve(dir, layer-1)
+		if err != nil || real == dir {
+			continue
+		}
+		if up, err := v.Resolve(parent(dir), layer-1); err == nil && path.Join(up, path.Base(dir)) == real {
+			continue // the link is further up
+		}
+		if n++; n > maxThrough {
+			v.beyond[layer] = true
+			break
+		}
+		through[real] = append(through[real], dir)
+	}
+	v.through[layer] = through
+}
+
+// ThroughTooMany reports whether a layer writes through more links than are followed.
+func (v *View) ThroughTooMany(layer int) bool { return v.beyond[layer] }
+
 // Top is the number of the top layer; -1 if there are none.
 func (v *View) Top() int { return len(v.layers) - 1 }
 
-// Lookup returns what is at a clean path as of layer upto, and the layer that has it, not following links.
+// Lookup returns what is at a clean path as of layer upto, not following links, and the layer that has it.
 //
 // A directory that a layer only implies does not replace a symbolic link of a lower layer: extraction goes through
-// the link.
-func (v *View) Lookup(p string, upto int) (layer int, n Node, ok bool) {
+// the link. At returns the path of the entry within its layer, which is another then.
+func (v *View) Lookup(p string, upto int) (layer int, at string, n Node, ok bool) {
 	for layer = upto; layer >= 0; layer-- {
 		x := v.layers[layer]
 		if x == nil {
 			continue
 		}
-		if n, ok := v.node(layer, p); ok {
+		if at, n, ok := v.At(layer, p); ok {
 			if n.Implied && p != Root && !x.hidesLower(p) {
-				if l, lower, ok := v.Lookup(p, layer-1); ok && lower.Kind == KindSymlink {
-					return l, lower, true
+				if l, at, lower, ok := v.Lookup(p, layer-1); ok && lower.Kind == KindSymlink {
+					return l, at, lower, true
 				}
 			}
-			return layer, n, true
+			return layer, at, n, true
 		}
 		if x.hidesLower(p) {
 			break
 		}
 	}
-	return 0, Node{}, false
+	return 0, "", Node{}, false
+}
+
+// At returns what one layer has at a clean path of the view, and the path of the entry within the layer.
+func (v *View) At(layer int, p string) (at string, n Node, ok bool) {
+	at = p
+	n, ok = v.node(layer, p)
+	if len(v.through[layer]) == 0 {
+		return at, n, ok
+	}
+	for dir := p; ; dir = parent(dir) {
+		for _, written := range v.through[layer][dir] {
+			other := path.Join(written, strings.TrimPrefix(strings.TrimPrefix(p, dir), "/"))
+			if o, found := v.node(layer, other); found && (!ok || n.Seq < o.Seq) {
+				at, n, ok = other, o, true
+			}
+		}
+		if dir == Root {
+			return at, n, ok
+		}
+	}
+}
+
+// Through calls yield with each directory that a layer only implies and that is a symbolic link in a lower layer, and
+// where that leads: what the layer has below dir, extraction puts below real.
+func (v *View) Through(layer int, yield func(dir, real string)) {
+	for real, dirs := range v.through[layer] {
+		for _, dir := range dirs {
+			yield(dir, real)
+		}
+	}
 }
 
 // node returns what one layer has at a clean path.
@@ -101,11 +167,11 @@ func (v *View) Symlinks(layer int, yield func(p string) bool) {
 // Resolve follows all symbolic links in p as of layer upto. The result need not exist.
 func (v *View) Resolve(p string, upto int) (string, error) {
 	real, err := followLinks(p, func(p string) (string, bool) {
-		layer, n, ok := v.Lookup(p, upto)
+		layer, at, n, ok := v.Lookup(p, upto)
 		if !ok || n.Kind != KindSymlink {
 			return "", false
 		}
-		return v.target(layer, p), true
+		return v.target(layer, at), true
 	})
 	if err != nil {
 		return "", fmt.Errorf("follow %q: %w", p, err)
@@ -148,14 +214,14 @@ func (v *View) Origin(layer int, link Link) (int, string, Node, error) {
 			return 0, "", Node{}, err
 		}
 		p = path.Join(dir, path.Base(p))
-		l, n, ok := v.Lookup(p, layer-1)
+		l, at, n, ok := v.Lookup(p, layer-1)
 		if !ok {
 			break
 		}
 		if n.Kind != KindLowerLink {
-			return v.Content(l, p)
+			return v.Content(l, at)
 		}
-		layer, p = l, v.layers[l].hardLinks[p].Target
+		layer, p = l, v.layers[l].hardLinks[at].Target
 	}
 	return 0, "", Node{}, fmt.Errorf("hard link to %q: %w", link.Target, fs.ErrNotExist)
 }

@@ -122,7 +122,7 @@ func checkView(t testing.TB, layers [][]layertest.Entry) {
 	for i, entries := range layers {
 		unpacked.apply(i, entries)
 		for p, want := range unpacked {
-			layer, node, ok := view.Lookup(p, i)
+			layer, _, node, ok := view.Lookup(p, i)
 			got := "nothing"
 			switch {
 			case ok && node.Kind == KindDir:
@@ -148,7 +148,7 @@ func checkView(t testing.TB, layers [][]layertest.Entry) {
 		}
 	}
 	for _, p := range []string{"a", "b/a", "c/c/c", "a/b/c"} {
-		if _, _, ok := view.Lookup(p, view.Top()); ok != (unpacked[p] != "") {
+		if _, _, _, ok := view.Lookup(p, view.Top()); ok != (unpacked[p] != "") {
 			t.Fatalf("%s: there = %v, unpacked %q\n%s", p, ok, unpacked[p], describe(layers))
 		}
 	}

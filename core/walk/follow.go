@@ -44,10 +44,19 @@ func (s *stack) follow() {
 		if l.contents == nil {
 			continue
 		}
-		note := func(p string) bool { links[p] = struct{}{}; return true }
+		note := func(p string) bool {
+			links[p] = struct{}{}
+			s.view.Through(i, func(dir, real string) {
+				if rest, ok := strings.CutPrefix(p, dir+"/"); ok {
+					links[path.Join(real, rest)] = struct{}{}
+				}
+			})
+			return true
+		}
 		s.view.Symlinks(i, note)
 		l.contents.Index.HardLinks(func(p string, _ image.Link) bool { return note(p) })
 	}
+	s.followRelated()
 	sorted := slices.Sorted(maps.Keys(links))
 	for i, a := range s.run.analyzers {
 		if len(a.anchors) == 0 {
@@ -69,6 +78,28 @@ func (s *stack) follow() {
 	}
 }
 
+// followRelated adds the hard links that related links lead to.
+func (s *stack) followRelated() {
+	for link := range s.relatedLinks {
+		real, err := s.view.Resolve(link, s.view.Top())
+		if err != nil {
+			continue
+		}
+		layer, at, _, ok := s.view.Lookup(real, s.view.Top())
+		if !ok {
+			continue
+		}
+		if _, ok := s.layers[layer].contents.Index.HardLink(at); !ok {
+			continue
+		}
+		for i, a := range s.run.analyzers {
+			if a.relater != nil {
+				s.addHardLink(layer, at, link, i)
+			}
+		}
+	}
+}
+
 // visit finds what readers of the image find under the name as, which a link, if there is one, at the path at stands
 // for. The directories within led there.
 func (f *follower) visit(as, at string, within []string) {
@@ -77,7 +108,7 @@ func (f *follower) visit(as, at string, within []string) {
 	if err != nil {
 		return // a link that leads nowhere leads no reader of the image anywhere either
 	}
-	_, node, ok := f.view.Lookup(real, top)
+	layer, stored, node, ok := f.view.Lookup(real, top)
 	if !ok || slices.Contains(within, real) {
 		return
 	}
@@ -87,6 +118,8 @@ func (f *follower) visit(as, at string, within []string) {
 			return
 		}
 		f.land(as, real)
+	} else if stored != real && node.Kind != image.KindDir {
+		f.moveFile(layer, stored, as)
 	}
 	if node.Kind != image.KindDir {
 		f.owed = append(f.owed, owed{analyzer: f.analyzer, as: as, real: real})
@@ -94,7 +127,7 @@ func (f *follower) visit(as, at string, within []string) {
 	}
 	within = append(slices.Clip(within), real)
 	f.below(real, func(p, rest string) {
-		if _, n, ok := f.view.Lookup(p, top); ok && n.Kind == image.KindSymlink {
+		if _, _, n, ok := f.view.Lookup(p, top); ok && n.Kind == image.KindSymlink {
 			f.visit(path.Join(as, rest), p, within)
 		}
 	})
@@ -122,13 +155,13 @@ func (f *follower) land(as, real string) {
 		if l.contents == nil {
 			continue
 		}
-		node, ok := l.contents.Index.Lookup(real)
+		at, node, ok := f.view.At(layer, real)
 		switch {
 		case !ok:
 		case node.Kind == image.KindDir:
 			f.moveDir(layer, real, as)
 		case node.Kind == image.KindFile || node.Kind == image.KindLowerLink:
-			f.moveFile(layer, real, as)
+			f.moveFile(layer, at, as)
 			from, to := path.Dir(real), path.Dir(as)
 			if f.run.analyzers[f.analyzer].relater != nil && from != to && from != image.Root {
 				f.moveDir(layer, from, to) // what belongs to it was moved as well
@@ -137,14 +170,34 @@ func (f *follower) land(as, real string) {
 	}
 }
 
-// moveDir asks for all files below a directory of a layer.
+// moveDir asks for all files below a directory, wherever the layer has them.
 func (f *follower) moveDir(layer int, real, as string) {
-	f.raise(layer, question{path: real, below: true, as: as, analyzer: f.analyzer})
-	f.below(real, func(p, rest string) {
+	f.moveStored(layer, real, as)
+	f.view.Through(layer, func(dir, to string) {
+		if rest, ok := below(to, real); ok {
+			f.moveStored(layer, dir, path.Join(as, rest))
+		} else if rest, ok := below(real, to); ok {
+			f.moveStored(layer, path.Join(dir, rest), as)
+		}
+	})
+}
+
+// moveStored asks for all files that a layer has below a directory of its own.
+func (f *follower) moveStored(layer int, dir, as string) {
+	f.raise(layer, question{path: dir, below: true, as: as, analyzer: f.analyzer})
+	f.below(dir, func(p, rest string) {
 		if _, ok := f.layers[layer].contents.Index.HardLink(p); ok {
 			f.addHardLink(layer, p, path.Join(as, rest), f.analyzer)
 		}
 	})
+}
+
+// below reports whether p is dir or below it, and the rest of the path.
+func below(p, dir string) (rest string, ok bool) {
+	if p == dir || dir == image.Root {
+		return strings.TrimPrefix(p, dir), true
+	}
+	return strings.CutPrefix(p, dir+"/")
 }
 
 func (f *follower) moveFile(layer int, real, as string) {
@@ -159,25 +212,17 @@ func (f *follower) moveFile(layer int, real, as string) {
 	}
 }
 
-// implied looks at directories that a layer has files in but no entry for, while a lower layer has a link there:
-// runtimes that extract through the link put the files where it leads.
+// implied looks for what layers put where an anchor is, through links of lower layers.
 func (f *follower) implied() {
 	for layer, l := range f.layers {
-		if l.contents == nil || layer == 0 {
+		if l.contents == nil {
 			continue
 		}
-		for _, dir := range l.contents.Index.Implied() {
-			real, err := f.view.Resolve(dir, layer-1)
-			if err != nil || real == dir || !f.anchors(real) {
-				continue
+		f.view.Through(layer, func(dir, real string) {
+			if f.anchors(real) {
+				f.moveStored(layer, dir, real)
 			}
-			f.moveDir(layer, dir, real)
-			f.below(dir, func(p, rest string) {
-				if n, ok := l.contents.Index.Lookup(p); ok && n.Kind == image.KindSymlink && f.anchors(path.Join(real, rest)) {
-					f.lose(path.Join(real, rest), fmt.Sprintf("a link that layer %d writes through another link, as %q", layer+1, p))
-				}
-			})
-		}
+		})
 	}
 }
 
@@ -209,11 +254,11 @@ func (s *stack) unanswered() []result {
 
 // unseen says why an analyzer did not look at a file that it is owed; nil if it did or does not want it.
 func (s *stack) unseen(o owed) error {
-	layer, node, ok := s.view.Lookup(o.real, s.view.Top())
+	layer, at, node, ok := s.view.Lookup(o.real, s.view.Top())
 	if !ok || node.Kind != image.KindFile && node.Kind != image.KindLowerLink {
 		return nil // a device, which is nobody's package database
 	}
-	layer, p, node, err := s.view.Content(layer, o.real)
+	layer, p, node, err := s.view.Content(layer, at)
 	if err != nil {
 		return nil // a gap of its own
 	}

@@ -84,14 +84,14 @@ func (f *relatedFS) find(op, name string) (*kept, string, error) {
 	if err != nil {
 		return fail(err)
 	}
-	layer, node, ok := f.stack.view.Lookup(real, f.upto)
+	layer, at, node, ok := f.stack.view.Lookup(real, f.upto)
 	switch {
 	case !ok:
 		return fail(fs.ErrNotExist)
 	case node.Kind == image.KindDir:
 		return nil, real, nil
 	}
-	if k := f.stack.keptAt(layer, real, node.Seq); k != nil {
+	if k := f.stack.keptAt(layer, at, node.Seq); k != nil {
 		return k, real, nil
 	}
 	return fail(fs.ErrNotExist)
@@ -168,12 +168,12 @@ func (f *relatedFS) directories() map[string][]fs.DirEntry {
 		}
 	}
 	f.stack.eachKept(f.upto, func(layer int, p string, k *kept) {
-		if l, n, ok := f.stack.view.Lookup(p, f.upto); ok && l == layer && n.Seq == k.seq {
+		if l, _, n, ok := f.stack.view.Lookup(p, f.upto); ok && l == layer && n.Seq == k.seq {
 			add(p, fs.FileInfoToDirEntry(named(k.info, p)))
 		}
 	})
 	for p, layer := range f.stack.relatedLinks {
-		if l, n, ok := f.stack.view.Lookup(p, f.upto); ok && l == layer && n.Kind == image.KindSymlink {
+		if l, _, n, ok := f.stack.view.Lookup(p, f.upto); ok && l == layer && n.Kind == image.KindSymlink {
 			add(p, fs.FileInfoToDirEntry(linkInfo(p)))
 		}
 	}

@@ -196,7 +196,7 @@ func (s *stack) askRelated(raise func(int, question)) {
 		if err != nil {
 			continue
 		}
-		layer, node, ok := s.view.Lookup(real, s.view.Top())
+		layer, real, node, ok := s.view.Lookup(real, s.view.Top())
 		if !ok || node.Kind != image.KindFile || s.keptAt(layer, real, node.Seq) != nil {
 			continue
 		}

@@ -77,6 +77,9 @@ func (s *stack) build() {
 		if l.contents == nil {
 			continue
 		}
+		if s.view.ThroughTooMany(i) {
+			s.gaps = append(s.gaps, s.layerName(i)+": it writes through more links of lower layers than are followed")
+		}
 		if l.contents.Trailing {
 			s.gaps = append(s.gaps, s.layerName(i)+": data follows the end of its tar archive, which was not examined")
 		}
