@@ -102,8 +102,10 @@ const (
 
 // Examination records that something was looked at, by whom, and what could not be seen.
 type Examination struct {
-	Name    string `json:"name"`
-	Subject Digest `json:"subject,omitempty"` // empty: all subjects
+	Name string `json:"name"`
+	// Subject is what was examined. An incomplete examination without one is a gap of all subjects; a complete one
+	// without one vouches for nothing.
+	Subject Digest `json:"subject,omitempty"`
 	Tool    string `json:"tool"`
 	Version string `json:"version,omitempty"`
 	// Input is the digest of what was examined, where that is not the subject.
