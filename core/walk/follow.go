@@ -263,7 +263,8 @@ func (s *stack) unseen(o owed) error {
 		return nil // a gap of its own
 	}
 	info := image.NewFileInfo(base(p), node.Size, node.Mode)
-	if s.run.asks(o.analyzer, p, info) || !s.run.asks(o.analyzer, o.as, image.NewFileInfo(base(o.as), node.Size, node.Mode)) {
+	shown := image.NewFileInfo(base(o.as), node.Size, node.Mode)
+	if s.run.asks(o.analyzer, p, info) || !s.run.asks(o.analyzer, o.as, shown) {
 		return nil
 	}
 	kept := s.run.analyzers[o.analyzer].relater != nil && s.keptAt(layer, p, node.Seq) != nil

@@ -125,7 +125,8 @@ func TestLinksThatAreNotFollowedAreGaps(t *testing.T) {
 		layers [][]layertest.Entry
 		want   string
 	}{
-		{"many links to one file", [][]layertest.Entry{many}, "database: var/db.d/16: more than 16 links lead to the same place"},
+		{"many links to one file", [][]layertest.Entry{many},
+			"database: var/db.d/16: more than 16 links lead to the same place"},
 		{"files put through many links", [][]layertest.Entry{aliases, written}, "it writes through more links"},
 		{"file put through a hard link to a lower layer's link", [][]layertest.Entry{{dir("var"), link("alias", "var")},
 			{layertest.HardLink("other", "alias"), file("other/db", "a 1")}}, `its directory "other" is a hard link`},
@@ -149,7 +150,8 @@ func TestAnOwedFileThatNobodyReadIsAGap(t *testing.T) {
 	}
 	stacks[0].build() // and no second look
 	x := examined(t, stacks[0].evidence(), core.ExaminePackages, img.Subject.Digest, "database")
-	if want := `database: var/db: links lead from it to "x", which was not read`; x.Status != core.Partial || x.Why[0] != want {
+	want := `database: var/db: links lead from it to "x", which was not read`
+	if x.Status != core.Partial || x.Why[0] != want {
 		t.Errorf("examination %+v, want %q", x, want)
 	}
 }

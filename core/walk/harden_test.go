@@ -495,7 +495,8 @@ func FuzzImages(f *testing.F) {
 }
 
 func TestDataAfterTheEndOfALayersArchiveIsAGap(t *testing.T) {
-	plain := append(layertest.Tar(t, layertest.File("a.pkgs", "a 1")), layertest.Tar(t, layertest.File("b.pkgs", "b 1"))...)
+	plain := append(layertest.Tar(t, layertest.File("a.pkgs", "a 1")),
+		layertest.Tar(t, layertest.File("b.pkgs", "b 1"))...)
 	img := parse(t, "app", layertest.NewBlob(plain, plain, layertest.MediaTypeTar))
 	e := walkImages(t, Options{Analyzers: []core.Analyzer{lines{"lines", suffix(".pkgs")}}}, img)
 	x := examined(t, e, core.ExamineLayers, img.Subject.Digest, tool)
