@@ -20,6 +20,8 @@ const (
 	fileTime = 60 * time.Second
 	// grace is how long an analyzer has to notice that its context ended before it is left behind.
 	grace = 250 * time.Millisecond
+	// maxAbandoned is how many analyzers may be left behind in one run. Each keeps its memory and a processor.
+	maxAbandoned = 4
 )
 
 // result is what one analyzer made of one version of a file. It exists only if there is something to tell.
@@ -228,9 +230,14 @@ func (r *run) analyzeAll(ctx context.Context, l *layer, f image.File, all []want
 	c.release(reuse)
 }
 
+var errAbandoned = fmt.Errorf("not analyzed, because %d analyses before did not end when they had to", maxAbandoned)
+
 // analyze runs one analyzer on one file. An analyzer that does not end in time is left behind: left means that it may
-// still read the file.
+// still read the file. After too many of those nothing more is analyzed.
 func (r *run) analyze(ctx context.Context, i int, f core.File) (found core.Found, left bool, err error) {
+	if r.abandoned.Load() >= maxAbandoned {
+		return core.Found{}, false, errAbandoned
+	}
 	ctx, cancel := context.WithTimeout(ctx, fileTime)
 	defer cancel()
 	type outcome struct {
@@ -257,6 +264,7 @@ func (r *run) analyze(ctx context.Context, i int, f core.File) (found core.Found
 		select {
 		case o = <-done:
 		case <-time.After(grace):
+			r.abandoned.Add(1)
 			left, o.err = true, ctx.Err()
 		}
 	}

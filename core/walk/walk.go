@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -80,6 +81,8 @@ type run struct {
 	progress  *reporter
 	log       hclog.Logger
 	stop      context.CancelCauseFunc
+	// abandoned counts analyzers that were left behind.
+	abandoned atomic.Int32
 }
 
 // analyzer is a core.Analyzer with the interfaces that it has beside.
