@@ -288,6 +288,9 @@ func fromLanguage(c *core.Package, u *packageurl.PackageURL, p *extractor.Packag
 	case purl.TypeGolang:
 		if c.Name == "go" || c.Name == "stdlib" { // the standard library, as OSV names it
 			c.Name, u.Name, u.Namespace = "stdlib", "stdlib", ""
+		} else if c.Version != "" && c.Version[0] >= '0' && c.Version[0] <= '9' {
+			// OSV writes versions of modules without their v; package URLs, and with them VEX, have the module's own.
+			u.Version = "v" + c.Version
 		}
 	case purl.TypePyPi:
 		u.Name = strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(u.Name))

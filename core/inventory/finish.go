@@ -99,19 +99,13 @@ func dropResolved(packages []core.Package) []core.Package {
 	resolved := make(map[name]bool)
 	for _, p := range packages {
 		if p.Version != "" {
-			unversioned, _, _ := strings.Cut(p.Purl, "@"+escapeVersion(p.Version))
+			unversioned, _, _ := strings.Cut(p.Purl, "@") // the only one: others are escaped
 			resolved[name{p.Subject, unversioned}] = true
 		}
 	}
 	return slices.DeleteFunc(packages, func(p core.Package) bool {
 		return p.Version == "" && p.Ecosystem != "" && resolved[name{p.Subject, p.Purl}]
 	})
-}
-
-// escapeVersion writes a version as a package URL does.
-func escapeVersion(v string) string {
-	u := packageurl.PackageURL{Type: "generic", Name: "x", Version: v}
-	return strings.TrimPrefix(u.ToString(), "pkg:generic/x@")
 }
 
 // merge makes one package of all its copies.
