@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os/exec"
 	"strconv"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -28,5 +29,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s exited with %d, want %d", args[1], got, want)
+	}
+}
+
+// shownin checks that the last command printed what a document shows of it, between ``` and a line of "  …":
+//
+//	shownin FILE FIRST-WORD
+func shownin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shownin FILE FIRST-WORD")
+	}
+	_, block, found := strings.Cut(ts.ReadFile(args[0]), "```\n"+args[1])
+	shown, _, ended := strings.Cut(args[1]+block, "  …\n")
+	if !found || !ended {
+		ts.Fatalf("%s shows no output that begins with %s", args[0], args[1])
+	}
+	if printed := ts.ReadFile("stdout"); !strings.HasPrefix(printed, shown) {
+		ts.Fatalf("%s shows\n%s\nand the command prints\n%s", args[0], shown, printed)
 	}
 }
