@@ -133,6 +133,32 @@ type Counts struct {
 	Fixable  int `json:"fixable"`
 }
 
+// CountsOf counts the packages and findings of e.
+func CountsOf(e *Evidence) Counts {
+	c := Counts{Packages: len(e.Packages), Findings: len(e.Findings)}
+	for i := range e.Findings {
+		f := &e.Findings[i]
+		switch f.Severity {
+		case SeverityCritical:
+			c.Critical++
+		case SeverityHigh:
+			c.High++
+		case SeverityMedium:
+			c.Medium++
+		case SeverityLow:
+			c.Low++
+		case SeverityNone:
+			c.None++
+		default:
+			c.Unknown++
+		}
+		if f.Fix.State == FixAvailable {
+			c.Fixable++
+		}
+	}
+	return c
+}
+
 // Of returns the count of one severity.
 func (c Counts) Of(s Severity) int {
 	switch s {

@@ -28,7 +28,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 		Warnings: withAction(outcomes, core.ActionWarn),
 		Ignored:  withAction(outcomes, core.ActionIgnore),
 		Gaps:     j.ruleGaps(),
-		Counts:   count(e),
+		Counts:   core.CountsOf(e),
 		Upgrades: []core.Upgrade{},
 	}
 	gaps, accepted := j.examinationGaps()
@@ -66,31 +66,6 @@ func decide(v core.Verdict) core.Decision {
 	default:
 		return core.Passed
 	}
-}
-
-func count(e *core.Evidence) core.Counts {
-	c := core.Counts{Packages: len(e.Packages), Findings: len(e.Findings)}
-	for i := range e.Findings {
-		f := &e.Findings[i]
-		switch f.Severity {
-		case core.SeverityCritical:
-			c.Critical++
-		case core.SeverityHigh:
-			c.High++
-		case core.SeverityMedium:
-			c.Medium++
-		case core.SeverityLow:
-			c.Low++
-		case core.SeverityNone:
-			c.None++
-		default:
-			c.Unknown++
-		}
-		if f.Fix.State == core.FixAvailable {
-			c.Fixable++
-		}
-	}
-	return c
 }
 
 // judgement is one call of Judge.

@@ -94,7 +94,7 @@ type fact struct{ name, value string }
 func newOutline(d Document) outline {
 	e := ordered(d.Evidence)
 	n := newNames(e.Subjects)
-	o := outline{decision: "examined", counts: countsOf(e)}
+	o := outline{decision: "examined", counts: core.CountsOf(&e)}
 	if d.Verdict == nil {
 		o.gaps = n.incomplete(e.Examinations)
 	} else {
@@ -133,31 +133,6 @@ func newKnown(findings []core.Finding) known {
 
 func (k known) of(subject core.Digest, fingerprint string) *core.Finding {
 	return k[[2]string{string(subject), fingerprint}]
-}
-
-// countsOf counts what a verdict would have counted.
-func countsOf(e core.Evidence) core.Counts {
-	c := core.Counts{Packages: len(e.Packages), Findings: len(e.Findings)}
-	for i := range e.Findings {
-		switch e.Findings[i].Severity {
-		case core.SeverityCritical:
-			c.Critical++
-		case core.SeverityHigh:
-			c.High++
-		case core.SeverityMedium:
-			c.Medium++
-		case core.SeverityLow:
-			c.Low++
-		case core.SeverityNone:
-			c.None++
-		default:
-			c.Unknown++
-		}
-		if e.Findings[i].Fix.State == core.FixAvailable {
-			c.Fixable++
-		}
-	}
-	return c
 }
 
 // names knows what to call subjects.
