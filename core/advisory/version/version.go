@@ -54,6 +54,13 @@ var (
 	// https://gitlab.alpinelinux.org/alpine/apk-tools/-/blob/v2.14.4/doc/apk-package.5.scd
 	apk = regexp.MustCompile(`^[0-9]+(\.[0-9]+)*[a-z]?` +
 		`(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(~[0-9a-f]+)?(-r[0-9]+)?$`)
+	// maven is a version whose parts are all there. Others are installed by nobody, and Maven's own comparison of them is
+	// no order.
+	// https://maven.apache.org/pom.html#version-order-specification
+	maven = regexp.MustCompile(`^[0-9A-Za-z]+(?:[._+~-][0-9A-Za-z]+)*$`)
+	// plain has the characters that versions of languages' packages have: those of semantic versions, of Python's epochs,
+	// and underscores.
+	plain = regexp.MustCompile(`^[0-9][0-9A-Za-z.+_~!-]*$`)
 	// goRelease is how the go command writes the prereleases of its own versions ("go1.22rc1").
 	goRelease = regexp.MustCompile(`^([0-9]+\.[0-9]+)(\.[0-9]+)?(rc|beta|alpha)([0-9]+)`)
 )
@@ -89,11 +96,11 @@ func For(ecosystem string) (Order, bool) {
 	case "AlmaLinux", "Mageia", "openEuler", "openSUSE", "Red Hat", "Rocky Linux", "SUSE":
 		o.form = rpm
 	case "Maven":
-		o.form = hasAlphanumeric
+		o.form, o.strict = hasAlphanumeric, maven
 	case "Go":
-		o.form, o.clean = startsWithDigit, cleanGo
+		o.form, o.strict, o.clean = startsWithDigit, plain, cleanGo
 	default:
-		o.form, o.clean = startsWithDigit, trimV
+		o.form, o.strict, o.clean = startsWithDigit, plain, trimV
 	}
 	return o, true
 }
