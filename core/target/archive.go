@@ -21,7 +21,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
@@ -50,7 +53,7 @@ type archive struct {
 
 // openArchiveFile opens an archive in a file, plain or compressed.
 func openArchiveFile(ctx context.Context, ref string, c choice, file string, o Options) (*Target, error) {
-	f, _, err := openRegular(file)
+	f, _, err := localfile.Open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func openArchiveFile(ctx context.Context, ref string, c choice, file string, o O
 func spoolArchive(ctx context.Context, ref string, c choice, r io.Reader, compression compression, o Options) (t *Target, err error) {
 	dir, err := os.MkdirTemp(o.TempDir, "cleanbill-") // mode 0700
 	if err != nil {
-		return nil, unavailable("set TMPDIR to a directory that can be written", "no place to spool the archive: %w", err)
+		return nil, advice.Unavailable("set TMPDIR to a directory that can be written", "no place to spool the archive: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -87,7 +90,7 @@ func spoolArchive(ctx context.Context, ref string, c choice, r io.Reader, compre
 	a := &archive{members: map[string]*member{}, limits: o.Limits}
 	if err := a.spool(ctx, r, compression, dir); err != nil {
 		if errors.Is(err, syscall.ENOSPC) {
-			err = unavailable("free some space there, or set TMPDIR to another directory", "%s is full: %w", dir, err)
+			err = advice.Unavailable("free some space there, or set TMPDIR to another directory", "%s is full: %w", dir, err)
 		}
 		return nil, err
 	}
@@ -111,7 +114,7 @@ func (a *archive) open(ctx context.Context, ref string, c choice, o Options) (*T
 	case docker != nil:
 		return a.openDocker(ctx, ref, c, o)
 	}
-	return nil, misuse("make it with docker save, podman save or skopeo copy; for the files of a source tree, unpack it and name the directory",
+	return nil, advice.Misuse("make it with docker save, podman save or skopeo copy; for the files of a source tree, unpack it and name the directory",
 		"it is a tar archive, but not of an image: it has neither %s nor %s", layoutFile+" and "+indexFile, dockerManifestFile)
 }
 
@@ -210,14 +213,14 @@ func (a *archive) each(ctx context.Context, r io.Reader, visit func(string, *tar
 			err = a.addLink(ctx, name, path.Clean(h.Linkname), h.Linkname)
 		case tar.TypeReg:
 			if isSparse(h) {
-				return fmt.Errorf("entry %q of the archive is a sparse file, which image archives do not have", printable(name, 120))
+				return fmt.Errorf("entry %q of the archive is a sparse file, which image archives do not have", redact.Limited(name, 120))
 			}
 			err = visit(name, h, tr)
 		default:
-			return fmt.Errorf("entry %q of the archive is neither a file nor a directory nor a link (type %q)", printable(name, 120), h.Typeflag)
+			return fmt.Errorf("entry %q of the archive is neither a file nor a directory nor a link (type %q)", redact.Limited(name, 120), h.Typeflag)
 		}
 		if err != nil {
-			return fmt.Errorf("entry %q of the archive: %w", printable(name, 120), err)
+			return fmt.Errorf("entry %q of the archive: %w", redact.Limited(name, 120), err)
 		}
 	}
 }
@@ -229,7 +232,7 @@ func memberName(raw string, limits limit.Limits) (string, error) {
 	}
 	name := path.Clean(raw)
 	if strings.HasPrefix(raw, "/") || !fs.ValidPath(name) || strings.ContainsRune(raw, 0) || hasParent(raw) {
-		return "", fmt.Errorf("entry %q of the archive is not inside it", printable(raw, 120))
+		return "", fmt.Errorf("entry %q of the archive is not inside it", redact.Limited(raw, 120))
 	}
 	return name, nil
 }
@@ -254,7 +257,7 @@ func isSparse(h *tar.Header) bool {
 
 func (a *archive) addLink(ctx context.Context, name, to, raw string) error {
 	if strings.HasPrefix(raw, "/") || !fs.ValidPath(to) || int64(len(raw)) > a.limits.PathLength {
-		return fmt.Errorf("it links to %q, which is not inside the archive", printable(raw, 120))
+		return fmt.Errorf("it links to %q, which is not inside the archive", redact.Limited(raw, 120))
 	}
 	return a.add(ctx, name, &member{link: to})
 }
@@ -288,14 +291,14 @@ func (a *archive) find(name string) (*member, error) {
 	for range maxLinks {
 		m := a.members[at]
 		if m == nil {
-			return nil, fmt.Errorf("the archive has no %q", printable(at, 120))
+			return nil, fmt.Errorf("the archive has no %q", redact.Limited(at, 120))
 		}
 		if m.link == "" {
 			return m, nil
 		}
 		at = m.link
 	}
-	return nil, fmt.Errorf("%q of the archive is a chain of more than %d links, or a circle", printable(name, 120), maxLinks)
+	return nil, fmt.Errorf("%q of the archive is a chain of more than %d links, or a circle", redact.Limited(name, 120), maxLinks)
 }
 
 func (a *archive) readSmall(ctx context.Context, name string) ([]byte, error) {
@@ -304,7 +307,7 @@ func (a *archive) readSmall(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	if m.size > a.limits.MetadataSize {
-		return nil, tooLarge(printable(name, 120), a.limits.MetadataSize)
+		return nil, tooLarge(redact.Limited(name, 120), a.limits.MetadataSize)
 	}
 	r, err := m.open()
 	if err != nil {
@@ -324,7 +327,7 @@ func blobName(d core.Digest) string { return "blobs/" + strings.Replace(string(d
 func (m *member) open() (io.ReadCloser, error) {
 	f, err := os.Open(m.file)
 	if err != nil {
-		return nil, pathless(err)
+		return nil, localfile.Pathless(err)
 	}
 	return struct {
 		io.Reader

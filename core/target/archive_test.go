@@ -27,6 +27,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 // item is one entry of a tar that a test makes.
@@ -93,9 +94,9 @@ func saved(t testing.TB) (config string, layers []string, items []item) {
 	layers = []string{string(tarOf(t, item{name: "etc/os-release", body: "ID=alpine\n"})), string(tarOf(t, item{name: "app", body: "app"}))}
 	config = string(marshal(t, map[string]any{
 		"architecture": "amd64", "os": "linux",
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []core.Digest{digestOf([]byte(layers[0])), digestOf([]byte(layers[1]))}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []core.Digest{verify.DigestOf([]byte(layers[0])), verify.DigestOf([]byte(layers[1]))}},
 	}))
-	hex := strings.TrimPrefix(string(digestOf([]byte(config))), "sha256:")
+	hex := strings.TrimPrefix(string(verify.DigestOf([]byte(config))), "sha256:")
 	return config, layers, []item{
 		{name: "aaa/", kind: tar.TypeDir},
 		{name: "aaa/VERSION", body: "1.0"},
@@ -135,7 +136,7 @@ func TestDockerArchiveGetsOneManifestFromItsImageAlone(t *testing.T) {
 			if target.Subject.Digest != want {
 				t.Errorf("digest is %s, want %s", target.Subject.Digest, want)
 			}
-			if digestOf(target.Images[0].Manifest) != want {
+			if verify.DigestOf(target.Images[0].Manifest) != want {
 				t.Error("digest is not that of the manifest")
 			}
 			if string(target.Images[0].Config) != config {
@@ -148,7 +149,7 @@ func TestDockerArchiveGetsOneManifestFromItsImageAlone(t *testing.T) {
 				if string(content) != layers[i] {
 					t.Errorf("layer %d differs", i+1)
 				}
-				if target.Images[0].Layers[i].Digest != digestOf([]byte(layers[i])) || target.Images[0].Layers[i].MediaType != string(types.OCIUncompressedLayer) {
+				if target.Images[0].Layers[i].Digest != verify.DigestOf([]byte(layers[i])) || target.Images[0].Layers[i].MediaType != string(types.OCIUncompressedLayer) {
 					t.Errorf("layer %d is %+v", i+1, target.Images[0].Layers[i])
 				}
 			}
@@ -160,11 +161,11 @@ func TestBuiltManifestIsCanonical(t *testing.T) {
 	config, layers, items := saved(t)
 	got := string(mustOpen(t, fileOf(t, "app.tar", tarOf(t, items...)), Options{}).Images[0].Manifest)
 	layer := func(content string) string {
-		return fmt.Sprintf(`{"digest":%q,"mediaType":"application/vnd.oci.image.layer.v1.tar","size":%d}`, digestOf([]byte(content)), len(content))
+		return fmt.Sprintf(`{"digest":%q,"mediaType":"application/vnd.oci.image.layer.v1.tar","size":%d}`, verify.DigestOf([]byte(content)), len(content))
 	}
 	want := fmt.Sprintf(`{"config":{"digest":%q,"mediaType":"application/vnd.oci.image.config.v1+json","size":%d},`+
 		`"layers":[%s,%s],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}`,
-		digestOf([]byte(config)), len(config), layer(layers[0]), layer(layers[1]))
+		verify.DigestOf([]byte(config)), len(config), layer(layers[0]), layer(layers[1]))
 	if got != want {
 		t.Errorf("manifest is\n%s\nwant\n%s", got, want)
 	}
@@ -357,7 +358,7 @@ func write(t *testing.T, dir, name, content string) {
 func blobPath(t *testing.T, dir string, d partial.WithRawManifest) string {
 	t.Helper()
 	raw := must[[]byte](t)(d.RawManifest())
-	return filepath.Join(dir, "blobs", "sha256", strings.TrimPrefix(string(digestOf(raw)), "sha256:"))
+	return filepath.Join(dir, "blobs", "sha256", strings.TrimPrefix(string(verify.DigestOf(raw)), "sha256:"))
 }
 
 func TestAPlatformWhoseBlobsAreNotInTheArchiveIsAnExamination(t *testing.T) {

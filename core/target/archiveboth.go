@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 // openLayout opens an archive that is an image layout.
@@ -69,7 +72,7 @@ func (a *archive) checkSaved(ctx context.Context, t *Target, chosen descriptor, 
 }
 
 func ambiguous(format string, args ...any) error {
-	return unavailable("save the image again with one tool, so that every reader of the archive loads the same",
+	return advice.Unavailable("save the image again with one tool, so that every reader of the archive loads the same",
 		"the archive is ambiguous: "+format, args...)
 }
 
@@ -98,7 +101,7 @@ func (a *archive) isOf(ctx context.Context, img savedImage, t *Target, o Options
 			continue
 		}
 		raw, err := a.readSmall(ctx, blobName(x.Input))
-		if err != nil || digestOf(raw) != x.Input {
+		if err != nil || verify.DigestOf(raw) != x.Input {
 			continue // it is not in the archive, and so it is not what was saved
 		}
 		if same, err := a.isSaved(ctx, img, raw, ""); !same || err != nil {
@@ -140,7 +143,7 @@ func (a *archive) holds(ctx context.Context, name string, d core.Digest) (bool, 
 		return true, nil
 	}
 	if err := m.hash(ctx); err != nil {
-		return false, fmt.Errorf("%q of the archive: %w", printable(name, 120), err)
+		return false, fmt.Errorf("%q of the archive: %w", redact.Limited(name, 120), err)
 	}
 	return m.digest == d, nil
 }

@@ -2,8 +2,6 @@ package target
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -13,7 +11,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
@@ -49,9 +49,9 @@ func (a *archive) openDocker(ctx context.Context, ref string, c choice, o Option
 	if err != nil {
 		return nil, err
 	}
-	digest := digestOf(raw)
+	digest := verify.DigestOf(raw)
 	if c.digest != "" && c.digest != digest {
-		return nil, misuse("", "the image in it has the digest %s, not %s", digest, c.digest)
+		return nil, advice.Misuse("", "the image in it has the digest %s, not %s", digest, c.digest)
 	}
 	s := memberStore{limits: a.limits, find: func(d core.Digest) (*member, error) {
 		if m := blobs[d]; m != nil {
@@ -102,9 +102,9 @@ func chooseSaved(images []savedImage, tag string) (savedImage, error) {
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) == 0:
-		return savedImage{}, misuse("", "it has no image %q; it has %s", printable(tag, 200), listNames(names))
+		return savedImage{}, advice.Misuse("", "it has no image %q; it has %s", redact.Limited(tag, 200), listNames(names))
 	default:
-		return savedImage{}, misuse("say which with docker-archive:PATH:NAME:TAG", "it holds %d images: %s", len(fit), listNames(names))
+		return savedImage{}, advice.Misuse("say which with docker-archive:PATH:NAME:TAG", "it holds %d images: %s", len(fit), listNames(names))
 	}
 }
 
@@ -131,7 +131,7 @@ func (a *archive) buildManifest(ctx context.Context, saved savedImage) ([]byte, 
 			return builtDescriptor{}, nil, err
 		}
 		if err := m.hash(ctx); err != nil {
-			return builtDescriptor{}, nil, fmt.Errorf("%q of the archive: %w", printable(name, 120), err)
+			return builtDescriptor{}, nil, fmt.Errorf("%q of the archive: %w", redact.Limited(name, 120), err)
 		}
 		blobs[m.digest] = m
 		return builtDescriptor{Digest: m.digest, Size: m.size}, m, nil
@@ -189,9 +189,4 @@ func layerMediaType(m *member) (string, error) {
 	default:
 		return string(types.OCIUncompressedLayer), nil
 	}
-}
-
-func digestOf(b []byte) core.Digest {
-	sum := sha256.Sum256(b)
-	return core.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }

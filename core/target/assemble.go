@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
@@ -71,7 +73,7 @@ func (a *assembler) single(ctx context.Context, m *manifest) (*Target, error) {
 		return nil, err
 	}
 	if !wanted(*img.Subject.Platform, a.options.Platforms) {
-		return nil, misuse("leave out --platform, or name an image that has it",
+		return nil, advice.Misuse("leave out --platform, or name an image that has it",
 			"it has no %s: it is an image for %s only", listPlatforms(a.options.Platforms), img.Subject.Platform)
 	}
 	return &Target{Subject: img.Subject, Images: []Image{img}, Examinations: []core.Examination{opened(img.Subject.Digest)}}, nil
@@ -181,7 +183,7 @@ func (a *assembler) nested(ctx context.Context, d descriptor, depth int64) ([]*e
 
 func (a *assembler) skipAttestation(d descriptor) {
 	a.options.Log.Debug("not a platform: attestation manifest", "digest", d.Digest,
-		"type", printable(d.Annotations[annotationReferenceType], 80))
+		"type", redact.Limited(d.Annotations[annotationReferenceType], 80))
 }
 
 // isAttestation reports whether an entry of an index, of which all are given, describes another entry instead of being a
@@ -326,11 +328,11 @@ func (a *assembler) layer(d descriptor, n, of int) Layer {
 			r, err := a.store.blob(ctx, d)
 			if err != nil {
 				if isForeignLayerType(d.MediaType) {
-					err = unavailable("push the image with its non-distributable layers, so that they can be examined",
+					err = advice.Unavailable("push the image with its non-distributable layers, so that they can be examined",
 						"it is a foreign layer (%s) that is not stored with the image, and the address that the manifest gives for it is not followed: %w",
 						d.MediaType, err)
 				}
-				return nil, fail(ctx, doing, err)
+				return nil, advice.Failure(ctx, doing, err)
 			}
 			return &explained{r, ctx, doing}, nil
 		},
@@ -347,7 +349,7 @@ type explained struct {
 func (e *explained) Read(p []byte) (int, error) {
 	n, err := e.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = fail(e.ctx, e.doing, err)
+		err = advice.Failure(e.ctx, e.doing, err)
 	}
 	return n, err
 }
@@ -362,7 +364,7 @@ func (a *assembler) checkWanted(entries []*entry) error {
 		have = append(have, e.platform)
 	}
 	if missing := absent(a.options.Platforms, have); len(missing) > 0 {
-		return misuse("", "it has no %s; it has %s", listPlatforms(missing), listPlatforms(have))
+		return advice.Misuse("", "it has no %s; it has %s", listPlatforms(missing), listPlatforms(have))
 	}
 	return nil
 }
@@ -377,7 +379,7 @@ func noneOpened(entries []*entry) error {
 			first = cmp.Or(first, e.err)
 		}
 	}
-	return &advice{err: fmt.Errorf("no platform of its index could be opened: %s", strings.Join(all, "; ")), hint: hintOf(first)}
+	return &advice.Error{Err: fmt.Errorf("no platform of its index could be opened: %s", strings.Join(all, "; ")), Hint: advice.HintOf(first)}
 }
 
 // examinations records what became of every entry: those of the index say what is missing of it, and one says that an
@@ -411,7 +413,7 @@ func (a *assembler) examinations(entries []*entry) []core.Examination {
 }
 
 func remedy(err error) string {
-	if hint := hintOf(err); hint != "" {
+	if hint := advice.HintOf(err); hint != "" {
 		return hint
 	}
 	return "repair that platform of the image, or name the platforms to judge with --platform"

@@ -17,6 +17,10 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
 // daemon is a Docker daemon or Podman service on this machine, spoken to by Docker's API. It is spoken with net/http
@@ -35,7 +39,7 @@ var imageID = regexp.MustCompile(`^(?:sha256:)?[0-9a-f]{4,64}$`)
 // openDaemon exports an image of a daemon. Its name is resolved once, to an ID, and the image of that ID is exported.
 func openDaemon(ctx context.Context, ref string, s scheme, image string, o Options) (*Target, error) {
 	if _, err := name.ParseReference(image); err != nil && !imageID.MatchString(image) {
-		return nil, misuse("", "%q is not the name of an image", printable(image, 200))
+		return nil, advice.Misuse("", "%q is not the name of an image", redact.Limited(image, 200))
 	}
 	d, err := findDaemon(ctx, s, o)
 	if err != nil {
@@ -45,7 +49,7 @@ func openDaemon(ctx context.Context, ref string, s scheme, image string, o Optio
 	if err != nil {
 		return nil, alsoTry(err, otherReading(s, image))
 	}
-	body, err := d.get(ctx, "/images/"+escapePath(id)+"/get", d.options.network.daemon)
+	body, err := d.get(ctx, "/images/"+escapePath(id)+"/get", d.options.daemonPatience)
 	if err != nil {
 		return nil, fmt.Errorf("export from %s: %w", d.address, err)
 	}
@@ -104,9 +108,9 @@ func findDaemon(ctx context.Context, s scheme, o Options) (*daemon, error) {
 	for _, address := range addresses {
 		d, err := newDaemon(address, o)
 		if err != nil {
-			return nil, misuse("set "+variable+" to unix:///PATH or tcp://127.0.0.1:PORT", "%s: %w", variable, err)
+			return nil, advice.Misuse("set "+variable+" to unix:///PATH or tcp://127.0.0.1:PORT", "%s: %w", variable, err)
 		}
-		body, err := d.get(ctx, "/_ping", o.network.header)
+		body, err := d.get(ctx, "/_ping", o.Patience.Header)
 		if err == nil {
 			body.Close()
 			return d, nil
@@ -119,7 +123,7 @@ func findDaemon(ctx context.Context, s scheme, o Options) (*daemon, error) {
 		}
 		tried = append(tried, fmt.Sprintf("%s: %s", d.address, whyNoDaemon(err)))
 	}
-	return nil, unavailable(hint, "the %s daemon does not answer (tried %s)", s, strings.Join(tried, "; "))
+	return nil, advice.Unavailable(hint, "the %s daemon does not answer (tried %s)", s, strings.Join(tried, "; "))
 }
 
 func whyNoDaemon(err error) string {
@@ -131,7 +135,7 @@ func whyNoDaemon(err error) string {
 	case errors.Is(err, syscall.EACCES):
 		return "permission denied"
 	}
-	return printable(leaf(err).Error(), 200)
+	return redact.Limited(network.Leaf(err).Error(), 200)
 }
 
 // newDaemon reads an address as DOCKER_HOST has it. Over a network the API is as good as root, so only this machine's
@@ -151,23 +155,23 @@ func newDaemon(address string, o Options) (*daemon, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		}}
 	case "tcp", "http":
-		if !isLoopback(u.Host) {
-			return nil, fmt.Errorf("%s is another machine; daemons are asked on this one only (save the image to an archive there)", printable(u.Host, 120))
+		if !network.IsLoopback(u.Host) {
+			return nil, fmt.Errorf("%s is another machine; daemons are asked on this one only (save the image to an archive there)", redact.Limited(u.Host, 120))
 		}
 		d.address, d.base = "tcp://"+u.Host, "http://"+u.Host
 		d.rt = &http.Transport{DialContext: dialer.DialContext}
 	default:
-		return nil, fmt.Errorf("daemons are not reached by %q", printable(u.Scheme, 20))
+		return nil, fmt.Errorf("daemons are not reached by %q", redact.Limited(u.Scheme, 20))
 	}
 	return d, nil
 }
 
 // resolve returns the ID of the image that the name stands for now.
 func (d *daemon) resolve(ctx context.Context, image string) (string, error) {
-	body, err := d.get(ctx, "/images/"+escapePath(image)+"/json", d.options.network.header)
+	body, err := d.get(ctx, "/images/"+escapePath(image)+"/json", d.options.Patience.Header)
 	var status *daemonError
 	if errors.As(err, &status) && status.status == http.StatusNotFound {
-		return "", unavailable("check the name, or build or pull it first", "the daemon at %s has no such image (%w)", d.address, status)
+		return "", advice.Unavailable("check the name, or build or pull it first", "the daemon at %s has no such image (%w)", d.address, status)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ask %s: %w", d.address, err)
@@ -175,7 +179,7 @@ func (d *daemon) resolve(ctx context.Context, image string) (string, error) {
 	defer body.Close()
 	raw, err := io.ReadAll(io.LimitReader(body, d.options.Limits.MetadataSize))
 	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", d.address, leaf(err))
+		return "", fmt.Errorf("ask %s: %w", d.address, network.Leaf(err))
 	}
 	var inspected struct {
 		ID string `json:"Id"`
@@ -205,7 +209,7 @@ func (d *daemon) get(ctx context.Context, path string, patience time.Duration) (
 		return nil, err
 	}
 	req.Header.Set("User-Agent", d.options.UserAgent)
-	resp, err := watched{d.rt, patience, d.options.network.daemon}.RoundTrip(req)
+	resp, err := network.Watched{Inner: d.rt, Header: patience, Idle: d.options.daemonPatience}.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -213,12 +217,12 @@ func (d *daemon) get(ctx context.Context, path string, patience time.Duration) (
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, maxStatusBody)) // what it says is only a help
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, network.MaxStatusBody)) // what it says is only a help
 	var message struct {
 		Message string `json:"message"`
 	}
 	_ = json.Unmarshal(said, &message)
-	return nil, &daemonError{resp.StatusCode, printable(message.Message, 200)}
+	return nil, &daemonError{resp.StatusCode, redact.Limited(message.Message, 200)}
 }
 
 func escapePath(s string) string {

@@ -107,7 +107,7 @@ func TestDaemonFailuresAreExplained(t *testing.T) {
 		{"no such image", "docker:gone:1", socket(imageAPI(archive)), []string{"no such image", "registry:gone:1", "build or pull"}, false},
 		{"not running", "docker:app:1", "unix://" + dead, []string{"docker daemon does not answer", dead + ": there is no such socket", "start it"}, false},
 		{"podman not running", "podman:app:1", "unix://" + dead, []string{"podman daemon does not answer", "CONTAINER_HOST"}, false},
-		{"export fails", "docker:registry.example/team/app:1", socket(broken), []string{"export from unix://", "layer is?[31m gone"}, false},
+		{"export fails", "docker:registry.example/team/app:1", socket(broken), []string{"export from unix://", "layer is\\x1b[31m gone"}, false},
 		{"export is cut", "docker:registry.example/team/app:1", socket(cut), []string{"export from unix://", "unexpected EOF"}, false},
 		{"export hangs", "docker:registry.example/team/app:1", socket(hanging), []string{"export from unix://", "did not answer within 2s"}, false},
 		{"no daemon at all", "docker:registry.example/team/app:1", socket(stranger), []string{"does not speak Docker's API"}, false},

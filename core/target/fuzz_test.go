@@ -10,6 +10,8 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 func FuzzReference(f *testing.F) {
@@ -36,13 +38,13 @@ func FuzzReference(f *testing.F) {
 		if s != schemeNone && !strings.HasSuffix(ref, rest) {
 			t.Fatalf("%q splits into %q and %q", ref, s, rest)
 		}
-		if parsed, err := parseRegistryReference(rest); err == nil {
-			if displayName(parsed) == "" || parsed.Context().RegistryStr() == "" {
+		if parsed, err := registry.ParseReference(rest); err == nil {
+			if registry.DisplayName(parsed) == "" || parsed.Context().RegistryStr() == "" {
 				t.Fatalf("%q has no name", ref)
 			}
-			again, err := parseRegistryReference(displayName(parsed))
+			again, err := registry.ParseReference(registry.DisplayName(parsed))
 			if err != nil || again.Name() != parsed.Name() {
-				t.Fatalf("%q is displayed as %q, which is %v, %v", ref, displayName(parsed), again, err)
+				t.Fatalf("%q is displayed as %q, which is %v, %v", ref, registry.DisplayName(parsed), again, err)
 			}
 		}
 	})
@@ -124,7 +126,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		defer target.Close()
 		for _, img := range target.Images {
-			if img.Subject.MediaType == string(types.OCIManifestSchema1) && digestOf(img.Manifest) != img.Subject.Digest {
+			if img.Subject.MediaType == string(types.OCIManifestSchema1) && verify.DigestOf(img.Manifest) != img.Subject.Digest {
 				t.Fatalf("subject %s has the manifest %s", img.Subject.Digest, img.Manifest)
 			}
 		}

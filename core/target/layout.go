@@ -12,7 +12,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
@@ -38,11 +41,11 @@ type layoutStore struct {
 
 func openLayout(ctx context.Context, ref string, c choice, dir string, o Options) (*Target, error) {
 	s := layoutStore{dir, o.Limits}
-	version, err := readRegular(filepath.Join(dir, layoutFile), o.Limits.MetadataSize)
+	version, err := localfile.Read(filepath.Join(dir, layoutFile), o.Limits.MetadataSize)
 	if err != nil {
-		return nil, misuse("", "%s is not an OCI image layout: %s: %w", dir, layoutFile, err)
+		return nil, advice.Misuse("", "%s is not an OCI image layout: %s: %w", dir, layoutFile, err)
 	}
-	index, err := readRegular(filepath.Join(dir, indexFile), o.Limits.MetadataSize)
+	index, err := localfile.Read(filepath.Join(dir, indexFile), o.Limits.MetadataSize)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", indexFile, err)
 	}
@@ -74,7 +77,7 @@ func chooseFromLayout(version, index []byte, c choice, limits limit.Limits) (des
 		return descriptor{}, fmt.Errorf("%s: %w", layoutFile, err)
 	}
 	if !strings.HasPrefix(v.Version, "1.") {
-		return descriptor{}, fmt.Errorf("%s: image layout version %q is not known: want 1.0.0", layoutFile, printable(v.Version, 40))
+		return descriptor{}, fmt.Errorf("%s: image layout version %q is not known: want 1.0.0", layoutFile, redact.Limited(v.Version, 40))
 	}
 	var m manifest
 	if err := decodeJSON(index, &m); err != nil {
@@ -102,9 +105,9 @@ func choose(all []descriptor, c choice) (descriptor, error) {
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) == 0:
-		return descriptor{}, misuse("", "it has no image %s; it has %s", c, listImages(all))
+		return descriptor{}, advice.Misuse("", "it has no image %s; it has %s", c, listImages(all))
 	default:
-		return descriptor{}, misuse("add :TAG or @DIGEST to say which", "it holds %d images: %s", len(fit), listImages(fit))
+		return descriptor{}, advice.Misuse("add :TAG or @DIGEST to say which", "it holds %d images: %s", len(fit), listImages(fit))
 	}
 }
 
@@ -113,7 +116,7 @@ func (c choice) String() string {
 	if c.digest != "" {
 		s = strings.TrimPrefix(s+"@"+string(c.digest), "@")
 	}
-	return fmt.Sprintf("%q", printable(s, 200))
+	return fmt.Sprintf("%q", redact.Limited(s, 200))
 }
 
 func hasTag(d descriptor, tag string) bool {
@@ -162,7 +165,7 @@ func listNames(names []string) string {
 		names = names[:most]
 	}
 	for i := range names {
-		names[i] = printable(names[i], 160)
+		names[i] = redact.Limited(names[i], 160)
 	}
 	return strings.Join(names, ", ") + more
 }
@@ -173,7 +176,7 @@ func (s layoutStore) manifest(ctx context.Context, d descriptor) ([]byte, error)
 
 func (s layoutStore) blob(_ context.Context, d descriptor) (io.ReadCloser, error) {
 	algorithm, hex, _ := strings.Cut(string(d.Digest), ":") // checked when the descriptor was read
-	f, size, err := openRegular(filepath.Join(s.dir, "blobs", algorithm, hex))
+	f, size, err := localfile.Open(filepath.Join(s.dir, "blobs", algorithm, hex))
 	if err != nil {
 		return nil, fmt.Errorf("blob %s of the layout: %w", d.Digest.Short(), err)
 	}

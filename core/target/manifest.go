@@ -14,6 +14,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
 // Media types that go-containerregistry does not name.
@@ -58,8 +59,8 @@ type platform struct {
 
 func (p platform) core() core.Platform {
 	return core.Platform{
-		OS: printable(p.OS, 64), Architecture: printable(p.Architecture, 64),
-		Variant: printable(p.Variant, 64), OSVersion: printable(p.OSVersion, 64),
+		OS: redact.Limited(p.OS, 64), Architecture: redact.Limited(p.Architecture, 64),
+		Variant: redact.Limited(p.Variant, 64), OSVersion: redact.Limited(p.OSVersion, 64),
 	}
 }
 
@@ -82,7 +83,7 @@ type manifest struct {
 type artifactError struct{ mediaType, role string }
 
 func (e *artifactError) Error() string {
-	return fmt.Sprintf("it is not a container image but an artifact (its %s is %q)", e.role, printable(e.mediaType, 120))
+	return fmt.Sprintf("it is not a container image but an artifact (its %s is %q)", e.role, redact.Limited(e.mediaType, 120))
 }
 
 // parseManifest reads an image manifest or index and checks everything in it that can be checked without its blobs. The
@@ -113,7 +114,7 @@ func (m *manifest) settleMediaType(contentType string) error {
 	case m.Manifests != nil && (m.Config != nil || m.Layers != nil):
 		return errors.New("its manifest is ambiguous: it has the fields of an image and of an index")
 	case m.MediaType != "" && isManifestType(declared) && declared != m.MediaType:
-		return fmt.Errorf("its manifest is ambiguous: it says that it is %q but was announced as %q", printable(m.MediaType, 120), declared)
+		return fmt.Errorf("its manifest is ambiguous: it says that it is %q but was announced as %q", redact.Limited(m.MediaType, 120), declared)
 	}
 	if m.MediaType == "" && isManifestType(declared) {
 		m.MediaType = declared
@@ -182,7 +183,7 @@ func (m *manifest) checkImage(limits limit.Limits) error {
 // check reports whether the descriptor can be followed: its digest and size mean something.
 func (d descriptor) check(largest int64) error {
 	if _, err := core.ParseDigest(string(d.Digest)); err != nil {
-		return fmt.Errorf("%q is not a digest: want sha256: and 64 lower-case hex digits", printable(string(d.Digest), 80))
+		return fmt.Errorf("%q is not a digest: want sha256: and 64 lower-case hex digits", redact.Limited(string(d.Digest), 80))
 	}
 	if d.Size < 0 {
 		return fmt.Errorf("%s has the negative size %d", d.Digest.Short(), d.Size)
@@ -242,7 +243,7 @@ func decodeJSON(raw []byte, into any) error {
 		if errors.Is(err, io.EOF) {
 			return errors.New("it is empty")
 		}
-		return fmt.Errorf("it is not valid JSON of the right form: %s", printable(err.Error(), 200))
+		return fmt.Errorf("it is not valid JSON of the right form: %s", redact.Limited(err.Error(), 200))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the JSON document")

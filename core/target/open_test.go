@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 func mkfifo(t *testing.T, path string) {
@@ -71,7 +73,7 @@ func TestUnclearTargetsAreUsageErrorsThatListWhatWasTried(t *testing.T) {
 		emptyTree:                                                                           {"it is empty"},
 		file("cut.tar", "short"):                                                            {"neither an image archive"},
 	} {
-		t.Run(printable(ref, 40), func(t *testing.T) {
+		t.Run(redact.Limited(ref, 40), func(t *testing.T) {
 			_, err := Open(testContext(t), ref, Options{})
 			checkFailure(t, err, failure{want, true})
 		})
@@ -135,7 +137,7 @@ func TestSBOMsAreRecognisedByContent(t *testing.T) {
 		for _, ref := range []string{file, "sbom:" + file} {
 			target := mustOpen(t, ref, Options{})
 			if target.Subject.MediaType != tc.want || target.Subject.Kind != core.KindSBOM || string(target.SBOM) != tc.content ||
-				target.Subject.Digest != digestOf([]byte(tc.content)) {
+				target.Subject.Digest != verify.DigestOf([]byte(tc.content)) {
 				t.Errorf("%s: %+v", ref, target.Subject)
 			}
 		}
@@ -205,24 +207,6 @@ func TestSplitScheme(t *testing.T) {
 	} {
 		if s, rest := splitScheme(ref); string(s) != want[0] || rest != want[1] {
 			t.Errorf("%s: %q %q, want %q", ref, s, rest, want)
-		}
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                     "plain",
-		"a\x1b[31mred\x00\x07":      "a?[31mred??",
-		"line\nbreak":               "line break",
-		"bad\xff\xfeutf8":           "bad?utf8",
-		"\u202egnirts":              "?gnirts",
-		strings.Repeat("ä", 30):     strings.Repeat("ä", 10) + "…",
-		strings.Repeat("x", 20):     strings.Repeat("x", 20),
-		"::error::" + "x":           "::error::x",
-		"1234567890123456789" + "ä": "1234567890123456789…",
-	} {
-		if got := printable(in, 20); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 )
 
 // Options say how targets are opened. The zero value opens every platform, without credentials, with default limits.
@@ -26,60 +28,29 @@ type Options struct {
 	UserAgent string
 	// Transport reaches registries; nil means one with the proxies of the environment.
 	Transport http.RoundTripper
+	// Patience is with servers; zero fields mean the defaults.
+	Patience network.Patience
 
-	network network // zero fields mean the defaults; tests shorten them
-}
-
-// network is the patience with servers.
-type network struct {
-	attempts int           // for one request, the first included
-	resumes  int           // for one blob
-	delay    time.Duration // before the second attempt; doubled each time
-	maxDelay time.Duration
-	budget   time.Duration // for all delays of one request, also those that a server asks for
-	header   time.Duration // until a response begins
-	idle     time.Duration // between two reads of a body
-	daemon   time.Duration // until a daemon's export begins: it writes the whole image to its own disk first
-}
-
-func defaultNetwork() network {
-	return network{
-		attempts: 5,
-		resumes:  8,
-		delay:    500 * time.Millisecond,
-		maxDelay: 20 * time.Second,
-		budget:   2 * time.Minute,
-		header:   30 * time.Second,
-		idle:     60 * time.Second,
-		daemon:   10 * time.Minute,
-	}
+	// daemonPatience is until a daemon's export begins: it writes the whole image to its own disk first.
+	daemonPatience time.Duration
 }
 
 func (o Options) filled() Options {
 	o.Limits = o.Limits.Filled()
+	o.Patience = o.Patience.Filled()
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
-	if o.UserAgent == "" {
-		o.UserAgent = "cleanbill"
+	if o.daemonPatience == 0 {
+		o.daemonPatience = 10 * time.Minute
 	}
-	d := defaultNetwork()
-	fill(&o.network.attempts, d.attempts)
-	fill(&o.network.resumes, d.resumes)
-	fill(&o.network.delay, d.delay)
-	fill(&o.network.maxDelay, d.maxDelay)
-	fill(&o.network.budget, d.budget)
-	fill(&o.network.header, d.header)
-	fill(&o.network.idle, d.idle)
-	fill(&o.network.daemon, d.daemon)
 	return o
 }
 
-func fill[T int | time.Duration](field *T, value T) {
-	if *field == 0 {
-		*field = value
-	}
+func (o Options) registry() registry.Options {
+	return registry.Options{Limits: o.Limits, Getenv: o.Getenv, Log: o.Log, UserAgent: o.UserAgent,
+		Transport: o.Transport, Patience: o.Patience}
 }

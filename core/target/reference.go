@@ -11,6 +11,10 @@ import (
 	"unicode"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 )
 
 // maxReference is the longest reference that is looked at, in bytes: longer than any path.
@@ -50,14 +54,14 @@ func splitScheme(ref string) (scheme, string) {
 func checkReference(ref string) error {
 	switch {
 	case strings.TrimSpace(ref) == "":
-		return misuse("name an image, an archive, a directory or an SBOM file", "the target is empty")
+		return advice.Misuse("name an image, an archive, a directory or an SBOM file", "the target is empty")
 	case len(ref) > maxReference:
-		return misuse("", "the target is longer than %d bytes", maxReference)
+		return advice.Misuse("", "the target is longer than %d bytes", maxReference)
 	case strings.ContainsFunc(ref, unicode.IsControl):
-		return misuse("", "the target has control characters in it")
+		return advice.Misuse("", "the target has control characters in it")
 	}
 	if _, found := withoutUserinfo(ref); found {
-		return misuse("use docker login, or DOCKER_CONFIG, to give credentials", "the reference has credentials in it, which would end up in logs and reports")
+		return advice.Misuse("use docker login, or DOCKER_CONFIG, to give credentials", "the reference has credentials in it, which would end up in logs and reports")
 	}
 	return nil
 }
@@ -97,7 +101,7 @@ func shown(ref string) string {
 	if strings.TrimSpace(clean) == "" {
 		return "the target"
 	}
-	return printable(clean, 300)
+	return redact.Limited(clean, 300)
 }
 
 func open(ctx context.Context, ref string, o Options) (*Target, error) {
@@ -109,7 +113,7 @@ func open(ctx context.Context, ref string, o Options) (*Target, error) {
 	case s == schemeNone:
 		return openUnprefixed(ctx, ref, o)
 	case strings.TrimSpace(rest) == "":
-		return nil, misuse("", "nothing follows %q", string(s)+":")
+		return nil, advice.Misuse("", "nothing follows %q", string(s)+":")
 	}
 	switch s {
 	case schemeRegistry:
@@ -126,9 +130,9 @@ func open(ctx context.Context, ref string, o Options) (*Target, error) {
 }
 
 func openRegistryScheme(ctx context.Context, rest string, o Options) (*Target, error) {
-	parsed, err := parseRegistryReference(rest)
+	parsed, err := registry.ParseReference(rest)
 	if err != nil {
-		return nil, misuse("", "it is not a reference to an image: %w", err)
+		return nil, advice.Misuse("", "it is not a reference to an image: %w", err)
 	}
 	t, err := openRegistry(ctx, parsed, o)
 	if err != nil && !strings.ContainsAny(rest, "/:@") {
@@ -145,7 +149,7 @@ func openStored(ctx context.Context, ref string, s scheme, rest string, o Option
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, misuse("", "%s: %w", path, pathless(err))
+		return nil, advice.Misuse("", "%s: %w", path, localfile.Pathless(err))
 	}
 	switch {
 	case !info.IsDir():
@@ -153,7 +157,7 @@ func openStored(ctx context.Context, ref string, s scheme, rest string, o Option
 	case s == schemeLayout:
 		return openLayout(ctx, ref, c, path, o)
 	default:
-		return nil, misuse("", "%s is a directory, not an archive", path)
+		return nil, advice.Misuse("", "%s is a directory, not an archive", path)
 	}
 }
 
@@ -175,7 +179,7 @@ func splitPath(s string) (string, choice, error) {
 	for i := strings.LastIndexByte(path, ':'); i > 0; i = strings.LastIndexByte(path[:i], ':') {
 		if exists(path[:i]) {
 			if c.tag = path[i+1:]; c.tag == "" {
-				return "", c, misuse("", "no tag follows the colon after %s", path[:i])
+				return "", c, advice.Misuse("", "no tag follows the colon after %s", path[:i])
 			}
 			return path[:i], c, nil
 		}
@@ -184,7 +188,7 @@ func splitPath(s string) (string, choice, error) {
 	if err == nil {
 		err = fs.ErrNotExist
 	}
-	return "", c, misuse("", "%s: %w", path, pathless(err))
+	return "", c, advice.Misuse("", "%s: %w", path, localfile.Pathless(err))
 }
 
 func exists(path string) bool {
@@ -195,7 +199,7 @@ func exists(path string) bool {
 // openUnprefixed finds out what kind of thing the reference names.
 func openUnprefixed(ctx context.Context, ref string, o Options) (*Target, error) {
 	info, statErr := os.Stat(ref)
-	parsed, parseErr := parseRegistryReference(ref)
+	parsed, parseErr := registry.ParseReference(ref)
 	switch {
 	case statErr == nil && parseErr == nil && !looksLikePath(ref):
 		o.Log.Debug("there is a file or directory of that name, so it is not looked for in a registry", "target", ref)
@@ -203,19 +207,19 @@ func openUnprefixed(ctx context.Context, ref string, o Options) (*Target, error)
 	case statErr == nil:
 		return openPath(ctx, ref, info, o)
 	case !errors.Is(statErr, fs.ErrNotExist) && looksLikePath(ref):
-		return nil, misuse("", "it cannot be read: %w", pathless(statErr))
+		return nil, advice.Misuse("", "it cannot be read: %w", localfile.Pathless(statErr))
 	case strings.Contains(ref, "://"):
 		_, rest, _ := strings.Cut(ref, "://")
-		return nil, misuse("name an image without a scheme: "+printable(rest, 200), "it is an address of the web, not a reference to an image")
+		return nil, advice.Misuse("name an image without a scheme: "+redact.Limited(rest, 200), "it is an address of the web, not a reference to an image")
 	case looksLikePath(ref):
-		return nil, misuse("check the path, or write registry:NAME if it is an image's name",
-			"tried as a file or directory: %w; not tried as an image in a registry: it looks like a path", pathless(statErr))
+		return nil, advice.Misuse("check the path, or write registry:NAME if it is an image's name",
+			"tried as a file or directory: %w; not tried as an image in a registry: it looks like a path", localfile.Pathless(statErr))
 	case parseErr != nil:
-		return nil, misuse("", "tried as a file or directory: %w; tried as an image in a registry: %w", pathless(statErr), parseErr)
+		return nil, advice.Misuse("", "tried as a file or directory: %w; tried as an image in a registry: %w", localfile.Pathless(statErr), parseErr)
 	}
 	t, err := openRegistry(ctx, parsed, o)
 	if err != nil {
-		err = alsoTry(fmt.Errorf("tried as a file or directory: %w; tried as an image in a registry: %w", pathless(statErr), err),
+		err = alsoTry(fmt.Errorf("tried as a file or directory: %w; tried as an image in a registry: %w", localfile.Pathless(statErr), err),
 			"for an image of the daemon on this machine, write docker:"+ref+" or podman:"+ref)
 	}
 	return t, err
@@ -224,11 +228,11 @@ func openUnprefixed(ctx context.Context, ref string, o Options) (*Target, error)
 // alsoTry adds to the hint of an error.
 func alsoTry(err error, more string) error {
 	hint := more
-	if first := hintOf(err); first != "" {
+	if first := advice.HintOf(err); first != "" {
 		hint = first + "; " + more
 	}
-	var a *advice
-	return &advice{err: err, hint: hint, usage: errors.As(err, &a) && a.usage}
+	var a *advice.Error
+	return &advice.Error{Err: err, Hint: hint, Usage: errors.As(err, &a) && a.Usage}
 }
 
 // looksLikePath reports whether nobody would write an image's name so.
@@ -255,7 +259,7 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*T
 	}
 	head, err := readHead(path)
 	if err != nil {
-		return nil, misuse("", "it cannot be read: %w", err)
+		return nil, advice.Misuse("", "it cannot be read: %w", err)
 	}
 	switch {
 	case sniffCompression(head) != plain || isTar(head):
@@ -266,9 +270,9 @@ func openPath(ctx context.Context, path string, info fs.FileInfo, o Options) (*T
 	const known = "it is neither an image archive (tar, also with gzip or zstd) nor an SBOM (CycloneDX or SPDX JSON)"
 	switch name, hint := foreignFormat(head); {
 	case len(head) == 0:
-		return nil, misuse("", "the file is empty")
+		return nil, advice.Misuse("", "the file is empty")
 	case name != "":
-		return nil, misuse(hint, "%s, but %s", known, name)
+		return nil, advice.Misuse(hint, "%s, but %s", known, name)
 	}
-	return nil, misuse("", "%s", known)
+	return nil, advice.Misuse("", "%s", known)
 }

@@ -26,6 +26,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 // onGet intercepts reads of paths with that part in them, from the moment it is armed.
@@ -259,19 +262,6 @@ func TestWhatIsNotWorthARetryIsAskedOnce(t *testing.T) {
 	}
 }
 
-func TestParseRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-7": 0, "x": 0, "1.5": 0,
-		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second, "Sun, 01 Mar 2026 11:00:00 GMT": 0,
-		"99999999999999": 365 * 24 * time.Hour, "99999999999999999999999": 0,
-	} {
-		if got := parseRetryAfter(value, now); got != want {
-			t.Errorf("%q: %s, want %s", value, got, want)
-		}
-	}
-}
-
 // bigImage has one layer that does not fit into socket buffers.
 func bigImage(t *testing.T) v1.Image {
 	t.Helper()
@@ -391,7 +381,7 @@ func TestBrokenBlobsAreExplained(t *testing.T) {
 }
 
 func TestAnInterruptionEndsEverythingAtOnce(t *testing.T) {
-	wait := Options{network: network{delay: time.Hour, maxDelay: time.Hour, budget: 10 * time.Hour, header: time.Hour, idle: time.Hour}}
+	wait := Options{Patience: network.Patience{Delay: time.Hour, MaxDelay: time.Hour, Budget: 10 * time.Hour, Header: time.Hour, Idle: time.Hour}}
 	for _, tc := range []struct {
 		name string
 		at   string
@@ -437,7 +427,7 @@ func TestNobodyListens(t *testing.T) {
 	address := l.Addr().String()
 	l.Close()
 	_, err := Open(testContext(t), address+"/app", impatient())
-	checkFailure(t, err, failure{says: []string{"open " + address + "/app", "nothing listens at " + address, "check that the registry runs"}})
+	checkFailure(t, err, failure{says: []string{"open " + address + "/app", "nothing listens at " + address, "check that the server runs"}})
 }
 
 func TestAnUntrustedCertificateIsExplained(t *testing.T) {
@@ -635,7 +625,7 @@ func TestCredentialsInAReferenceAreRefusedAndNotShown(t *testing.T) {
 func TestArtifactsThatAreNoImagesAreNamed(t *testing.T) {
 	host := newRegistry(t, nil)
 	blob := func(mediaType string) map[string]any {
-		return map[string]any{"mediaType": mediaType, "size": 2, "digest": digestOf([]byte("{}"))}
+		return map[string]any{"mediaType": mediaType, "size": 2, "digest": verify.DigestOf([]byte("{}"))}
 	}
 	const image = "application/vnd.oci.image.config.v1+json"
 	manifest := func(config any, more map[string]any) []byte {
@@ -663,8 +653,8 @@ func TestArtifactsThatAreNoImagesAreNamed(t *testing.T) {
 		{"empty index", marshal(t, map[string]any{"schemaVersion": 2, "mediaType": types.OCIImageIndex, "manifests": []any{}}), types.OCIImageIndex, "index is empty"},
 		{"no configuration", marshal(t, map[string]any{"schemaVersion": 2, "mediaType": types.OCIManifestSchema1}), types.OCIManifestSchema1, "no configuration"},
 		{"nothing", []byte(`{}`), "application/json", "neither a configuration nor manifests"},
-		{"negative size", manifest(map[string]any{"mediaType": image, "size": -1, "digest": digestOf(nil)}, nil), types.OCIManifestSchema1, "negative size"},
-		{"huge configuration", manifest(map[string]any{"mediaType": image, "size": 1 << 40, "digest": digestOf(nil)}, nil), types.OCIManifestSchema1, "--limit metadata-size"},
+		{"negative size", manifest(map[string]any{"mediaType": image, "size": -1, "digest": verify.DigestOf(nil)}, nil), types.OCIManifestSchema1, "negative size"},
+		{"huge configuration", manifest(map[string]any{"mediaType": image, "size": 1 << 40, "digest": verify.DigestOf(nil)}, nil), types.OCIManifestSchema1, "--limit metadata-size"},
 		{"malformed digest", manifest(map[string]any{"mediaType": image, "size": 1, "digest": "sha256:../../etc"}, nil), types.OCIManifestSchema1, "not a digest"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -701,36 +691,13 @@ func TestAnImageWithoutLayersOpens(t *testing.T) {
 	}
 }
 
-func TestCleanedHidesSecrets(t *testing.T) {
-	for in, want := range map[string]string{
-		`Get "https://a:b@host/x": no`:              `Get "https://…host/x": no`,
-		`parse "https://h/p?X-Amz-Signature=1&a=b"`: `parse "https://h/p?…"`,
-		"dial tcp 127.0.0.1:1: refused":             "dial tcp 127.0.0.1:1: refused",
-	} {
-		if got := cleaned(errors.New(in)).Error(); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestIsLoopback(t *testing.T) {
-	for host, want := range map[string]bool{
-		"localhost": true, "localhost:5000": true, "a.localhost:5000": true, "127.0.0.1": true, "127.8.9.1:80": true, "[::1]:5000": true, "[::1]": true,
-		"localhost.example.com": false, "10.0.0.1": false, "192.168.0.1:5000": false, "registry": false, "127.0.0.1.nip.io": false, "": false, "[::ffff:127.0.0.1]:1": true,
-	} {
-		if got := isLoopback(host); got != want {
-			t.Errorf("%q: %t, want %t", host, got, want)
-		}
-	}
-}
-
 func TestRegistryOnIPv6Loopback(t *testing.T) {
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
 		t.Skipf("no IPv6 here: %v", err)
 	}
 	l.Close()
-	if _, err := parseRegistryReference(l.Addr().String() + "/app:1"); err != nil {
+	if _, err := registry.ParseReference(l.Addr().String() + "/app:1"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Open(testContext(t), l.Addr().String()+"/app:1", impatient())

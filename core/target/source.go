@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 )
 
 // openSource opens a directory of sources. Its digest is known only after it was read; whoever reads it fills it in, here
@@ -18,7 +20,7 @@ func openSource(ref, path string) (*Target, error) {
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil, misuse("", "directory %s: %w", path, pathless(err))
+		return nil, advice.Misuse("", "directory %s: %w", path, localfile.Pathless(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -26,24 +28,17 @@ func openSource(ref, path string) (*Target, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, misuse("", "%s is a %s, not a directory", path, kindOfFile(info))
+		return nil, advice.Misuse("", "%s is a %s, not a directory", path, localfile.Kind(info.Mode()))
 	}
 	if _, err := f.ReadDir(1); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("it is empty")
 		}
-		return nil, misuse("", "directory %s: %w", path, pathless(err))
+		return nil, advice.Misuse("", "directory %s: %w", path, localfile.Pathless(err))
 	}
 	return &Target{
 		Subject:      core.Subject{Name: ref, Kind: core.KindSource},
 		Dir:          dir,
 		Examinations: []core.Examination{opened("")},
 	}, nil
-}
-
-func kindOfFile(info os.FileInfo) string {
-	if info.Mode().IsRegular() {
-		return "file"
-	}
-	return kindOfMode(info.Mode())
 }

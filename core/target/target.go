@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 )
 
 // Open opens what ref names. The caller closes the Target.
@@ -28,7 +29,7 @@ import (
 func Open(ctx context.Context, ref string, o Options) (*Target, error) {
 	o = o.filled()
 	t, err := open(ctx, ref, o)
-	return t, fail(ctx, "open "+shown(ref), err)
+	return t, advice.Failure(ctx, "open "+shown(ref), err)
 }
 
 // Target is one opened target. Close it to remove what was spooled.

@@ -28,15 +28,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 // impatient makes retries and timeouts quick.
 func impatient() Options {
-	return Options{network: network{
-		delay: time.Millisecond, maxDelay: 4 * time.Millisecond, budget: 3 * time.Second,
-		header: time.Second, idle: time.Second, daemon: 2 * time.Second,
-	}}
+	return Options{Patience: network.Patience{
+		Delay: time.Millisecond, MaxDelay: 4 * time.Millisecond, Budget: 3 * time.Second,
+		Header: time.Second, Idle: time.Second,
+	}, daemonPatience: 2 * time.Second}
 }
 
 func testContext(t *testing.T) context.Context {

@@ -80,6 +80,12 @@ func Bytes(b []byte, size int64, digest core.Digest) error {
 	return nil
 }
 
+// DigestOf computes the sha256 digest of b.
+func DigestOf(b []byte) core.Digest {
+	sum := sha256.Sum256(b)
+	return core.Digest("sha256:" + hex.EncodeToString(sum[:]))
+}
+
 type reader struct {
 	r      io.Reader
 	size   int64

@@ -1,26 +1,26 @@
-package target
+package network
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
-// defaultTransport reaches servers through the proxies that the environment names.
-func defaultTransport(getenv func(string) string) http.RoundTripper {
+// Transport reaches servers through the proxies that the environment names.
+func Transport(getenv func(string) string) http.RoundTripper {
 	either := func(name string) string {
 		if v := getenv(name); v != "" {
 			return v
@@ -42,25 +42,35 @@ func defaultTransport(getenv func(string) string) http.RoundTripper {
 	}
 }
 
-// timeoutError is the error for a server that hangs.
-type timeoutError struct {
-	what  string
-	after time.Duration
+// Patient makes a transport notice servers that hang, repeat what is worth repeating, and refuse plain HTTP. With plain
+// it may speak plain HTTP with this machine.
+func Patient(rt http.RoundTripper, p Patience, plain bool, log hclog.Logger) http.RoundTripper {
+	return retrying{encrypted{Watched{rt, p.Header, p.Idle}, plain}, p, log}
 }
 
-func (e *timeoutError) Error() string { return fmt.Sprintf("%s within %s", e.what, e.after) }
-func (e *timeoutError) Timeout() bool { return true }
-
-// watched ends requests that hang: before the response begins, or between two reads of it.
-type watched struct {
-	inner        http.RoundTripper
-	header, idle time.Duration
+// TimeoutError is the error for a server that hangs.
+type TimeoutError struct {
+	What  string
+	After time.Duration
 }
 
-func (w watched) RoundTrip(req *http.Request) (*http.Response, error) {
+// Error implements error.
+func (e *TimeoutError) Error() string { return fmt.Sprintf("%s within %s", e.What, e.After) }
+
+// Timeout implements net.Error's method of that name.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Watched ends requests that hang: before the response begins, or between two reads of it.
+type Watched struct {
+	Inner        http.RoundTripper
+	Header, Idle time.Duration
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w Watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	timer := time.AfterFunc(w.header, func() { cancel(&timeoutError{"the server did not answer", w.header}) })
-	resp, err := w.inner.RoundTrip(req.WithContext(ctx))
+	timer := time.AfterFunc(w.Header, func() { cancel(&TimeoutError{"the server did not answer", w.Header}) })
+	resp, err := w.Inner.RoundTrip(req.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
 		err = hung(ctx, err)
@@ -68,13 +78,13 @@ func (w watched) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = req // not the one whose context ends with the body
-	resp.Body = &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, idle: w.idle}
+	resp.Body = &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, idle: w.Idle}
 	return resp, nil
 }
 
 // hung returns the timeout that ended ctx, or else err.
 func hung(ctx context.Context, err error) error {
-	var t *timeoutError
+	var t *TimeoutError
 	if errors.As(context.Cause(ctx), &t) {
 		return t
 	}
@@ -91,7 +101,7 @@ type watchedBody struct {
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	if b.timer == nil {
-		b.timer = time.AfterFunc(b.idle, func() { b.cancel(&timeoutError{"the server sent nothing more", b.idle}) })
+		b.timer = time.AfterFunc(b.idle, func() { b.cancel(&TimeoutError{"the server sent nothing more", b.idle}) })
 	} else {
 		b.timer.Reset(b.idle)
 	}
@@ -112,38 +122,24 @@ func (b *watchedBody) Close() error {
 	return err
 }
 
-// shortGreeting ends the answer to GET /v2/ early, because go-containerregistry reads it to its end, wherever that is.
-type shortGreeting struct{ inner http.RoundTripper }
-
-func (s shortGreeting) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.inner.RoundTrip(req)
-	if err == nil && req.URL.Path == "/v2/" {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxStatusBody), resp.Body}
-	}
-	return resp, err
-}
-
 // errPlainHTTP is the error for a request that would go unencrypted over a network.
-var errPlainHTTP = errors.New("plain HTTP is only spoken with registries on this machine")
+var errPlainHTTP = errors.New("plain HTTP is only spoken with servers on this machine")
 
-// encrypted refuses plain HTTP, also where a redirect leads to it, except between a registry on this machine and itself.
+// encrypted refuses plain HTTP, also where a redirect leads to it, except between a server on this machine and itself.
 type encrypted struct {
 	inner http.RoundTripper
-	plain bool // the registry is on this machine
+	plain bool // the server is on this machine
 }
 
 func (e encrypted) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !(e.plain && isLoopback(req.URL.Host)) {
+	if req.URL.Scheme != "https" && !(e.plain && IsLoopback(req.URL.Host)) {
 		return nil, errPlainHTTP
 	}
 	return e.inner.RoundTrip(req)
 }
 
-// isLoopback reports whether a host, with or without port, is this machine.
-func isLoopback(host string) bool {
+// IsLoopback reports whether a host, with or without port, is this machine.
+func IsLoopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -157,12 +153,12 @@ func isLoopback(host string) bool {
 
 // retrying repeats requests that may succeed the next time.
 type retrying struct {
-	inner   http.RoundTripper
-	network network
-	log     hclog.Logger
+	inner    http.RoundTripper
+	patience Patience
+	log      hclog.Logger
 }
 
-// RoundTrip returns a status that is worth a retry as a *statusError when the patience is used up, so that callers which
+// RoundTrip returns a status that is worth a retry as a *StatusError when the patience is used up, so that callers which
 // know only net/http keep what the server said.
 func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 	started := time.Now()
@@ -171,19 +167,20 @@ func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil && !retryableStatus(resp.StatusCode) {
 			return resp, nil
 		}
-		delay := r.network.backoff(attempt)
+		delay := r.patience.Backoff(attempt)
 		if err == nil {
-			failed := readStatus(resp)
-			if failed.retryAfter > 0 {
-				delay = failed.retryAfter
+			failed := ReadStatus(resp)
+			if failed.RetryAfter > 0 {
+				delay = failed.RetryAfter
 			}
 			err = failed
 		}
 		if !r.again(req, err, attempt, started, delay) {
 			return nil, err
 		}
-		r.log.Debug("trying again", "host", req.URL.Host, "attempt", attempt+1, "in", delay, "because", printable(leaf(err).Error(), 200))
-		if err := sleep(req.Context(), delay); err != nil {
+		r.log.Debug("trying again", "host", req.URL.Host, "attempt", attempt+1, "in", delay,
+			"because", redact.Limited(Leaf(err).Error(), 200))
+		if err := Sleep(req.Context(), delay); err != nil {
 			return nil, err
 		}
 		if req.GetBody != nil {
@@ -196,19 +193,19 @@ func (r retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (r retrying) again(req *http.Request, err error, attempt int, started time.Time, delay time.Duration) bool {
 	switch {
-	case req.Context().Err() != nil, attempt >= r.network.attempts, req.Body != nil && req.GetBody == nil:
+	case req.Context().Err() != nil, attempt >= r.patience.Attempts, req.Body != nil && req.GetBody == nil:
 		return false
-	case time.Since(started)+delay > r.network.budget:
+	case time.Since(started)+delay > r.patience.Budget:
 		return false
-	case patience(err) < attempt:
+	case worth(err) < attempt:
 		return false
 	}
 	return true
 }
 
-// patience is how many times a failure is worth another attempt.
-func patience(err error) int {
-	var status *statusError
+// worth is how many times a failure is worth another attempt.
+func worth(err error) int {
+	var status *StatusError
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	switch {
@@ -219,21 +216,27 @@ func patience(err error) int {
 			return 100
 		}
 		return 0
-	case errors.Is(err, syscall.ECONNREFUSED): // nobody listens: a registry that restarts is back within seconds
+	case errors.Is(err, syscall.ECONNREFUSED): // nobody listens: a server that restarts is back within seconds
 		return 2
 	case errors.As(err, &timeout) && timeout.Timeout(): // each costs the whole timeout
 		return 1
-	case isInterruption(err):
+	case IsInterruption(err):
 		return 100
 	}
 	return 0
 }
 
-// isInterruption reports whether a connection broke.
-func isInterruption(err error) bool {
+// IsInterruption reports whether a connection broke.
+func IsInterruption(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
 		strings.Contains(err.Error(), "http2: ") || strings.Contains(err.Error(), "stream error: ")
+}
+
+// IsHang reports whether err is a server's silence.
+func IsHang(err error) bool {
+	var hung *TimeoutError
+	return errors.As(err, &hung)
 }
 
 func retryableStatus(code int) bool {
@@ -245,40 +248,8 @@ func retryableStatus(code int) bool {
 	return false
 }
 
-// backoff is the delay after an attempt: doubled each time, and spread so that a fleet does not return in step.
-func (n network) backoff(attempt int) time.Duration {
-	d := min(n.delay<<min(attempt-1, 20), n.maxDelay)
-	return d/2 + rand.N(d/2+1)
-}
-
-// sleep waits, unless the context ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// parseRetryAfter reads a Retry-After header: seconds or a date. Zero means that it says nothing.
-//
-// https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
-func parseRetryAfter(value string, now time.Time) time.Duration {
-	const longest = 365 * 24 * time.Hour
-	if seconds, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil {
-		return min(max(time.Duration(min(seconds, int64(longest/time.Second)))*time.Second, 0), longest)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(at.Sub(now), 0), longest)
-	}
-	return 0
-}
-
-// leaf returns the innermost reason of a network error: those around it repeat addresses, which may hold tokens.
-func leaf(err error) error {
+// Leaf returns the innermost reason of a network error: those around it repeat addresses, which may hold tokens.
+func Leaf(err error) error {
 	for {
 		var u *url.Error
 		if !errors.As(err, &u) {

@@ -1,4 +1,4 @@
-package target
+package registry
 
 import (
 	"bytes"
@@ -15,7 +15,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
 // credentials are what a configuration has for a registry.
@@ -66,11 +69,11 @@ func lookUpCredentials(repo name.Repository, o Options) (credentials, error) {
 			continue
 		}
 		if err != nil {
-			return credentials{}, unavailable("repair or remove it, or point DOCKER_CONFIG elsewhere", "credentials in %s: %w", source.name, err)
+			return credentials{}, advice.Unavailable("repair or remove it, or point DOCKER_CONFIG elsewhere", "credentials in %s: %w", source.name, err)
 		}
 		auth, err := lookUp(file, repo)
 		if err != nil { // a helper that is missing or fails must not stop anonymous pulls
-			o.Log.Warn("credential helper failed, going on without it", "configuration", source.name, "error", printable(err.Error(), 200))
+			o.Log.Warn("credential helper failed, going on without it", "configuration", source.name, "error", redact.Limited(err.Error(), 200))
 			notes = append(notes, fmt.Sprintf("a credential helper of %s failed", source.name))
 			continue
 		}
@@ -122,7 +125,7 @@ func (s credentialSource) load(limits limit.Limits) (*configfile.ConfigFile, err
 	raw := []byte(s.text)
 	if s.path != "" {
 		var err error
-		if raw, err = readRegular(s.path, limits.MetadataSize); err != nil {
+		if raw, err = localfile.Read(s.path, limits.MetadataSize); err != nil {
 			return nil, err
 		}
 	}
