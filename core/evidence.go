@@ -128,10 +128,18 @@ const CodeStarterAdvisories = "starter-advisories"
 type AdvisorySource struct {
 	Name   string `json:"name"`             // reference or "embedded starter set"
 	Digest Digest `json:"digest,omitempty"` // of the manifest
-	// Built is when the set was made, Newest the latest modification among its records.
+	// Built is when the set was made, AsOf when what it was made from was exported, Newest the latest modification among
+	// its records. AsOf says how old the set is.
 	Built   time.Time `json:"built,omitzero"`
+	AsOf    time.Time `json:"asOf,omitzero"`
 	Newest  time.Time `json:"newest,omitzero"`
 	Records int       `json:"records"`
+	// Sources are the lists that it was made from: OSV, CISA's exploited vulnerabilities, EPSS, ends of life.
+	Sources []string `json:"sources,omitempty"`
+	// SignedBy is the signer that was verified, empty if none was asked for.
+	SignedBy string `json:"signedBy,omitempty"`
+	// Note says what was unusual about how the set was obtained, such as a registry that could not be asked.
+	Note string `json:"note,omitempty"`
 	// Ecosystems that the set covers, sorted.
 	Ecosystems []string `json:"ecosystems,omitempty"`
 	Starter    bool     `json:"starter,omitempty"`

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -112,9 +113,11 @@ type Finding struct {
 	Locations []Location  `json:"locations,omitempty"`
 	Origin    *Origin     `json:"origin,omitempty"`
 	Fix       Fix         `json:"fix"`
-	Match     Match       `json:"match,omitempty"`
-	Exploited *Exploited  `json:"exploited,omitempty"`
-	EPSS      *EPSS       `json:"epss,omitempty"`
+	// Match says how the advisory was matched to the package, Confidence how sure that is.
+	Match      Match      `json:"match,omitempty"`
+	Confidence Confidence `json:"confidence,omitzero"`
+	Exploited  *Exploited `json:"exploited,omitempty"`
+	EPSS       *EPSS      `json:"epss,omitempty"`
 	// Published and Modified are the advisory's dates.
 	Published  time.Time `json:"published,omitzero"`
 	Modified   time.Time `json:"modified,omitzero"`
@@ -164,6 +167,40 @@ const (
 	MatchVendored Match = "vendored" // a copy embedded in another artifact
 	MatchName     Match = "name"     // the name alone
 )
+
+// Confidence orders how sure it is that the package has the flaw. The zero value means that nobody said.
+type Confidence int
+
+// The confidences in ascending order.
+const (
+	ConfidenceUnknown Confidence = iota
+	ConfidenceLow                // by name alone, or perhaps another build
+	ConfidenceMedium             // a copy within another artifact, which may have been changed or cut down
+	ConfidenceHigh               // the very package that the advisory is about
+)
+
+var confidenceNames = [...]string{"unknown", "low", "medium", "high"}
+
+// String returns the lower-case name.
+func (c Confidence) String() string {
+	if c < 0 || int(c) >= len(confidenceNames) {
+		return fmt.Sprintf("confidence(%d)", int(c))
+	}
+	return confidenceNames[c]
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (c Confidence) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Confidence) UnmarshalText(text []byte) error {
+	i := slices.Index(confidenceNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is not a confidence: want one of %s", text, strings.Join(confidenceNames[:], ", "))
+	}
+	*c = Confidence(i)
+	return nil
+}
 
 // Exploited says that CISA lists the vulnerability as exploited in the wild.
 //

@@ -2,17 +2,11 @@ package advisory
 
 import (
 	"archive/zip"
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -20,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -30,25 +24,35 @@ import (
 
 // BuildOptions say what a set is built from.
 type BuildOptions struct {
-	// From is a directory in the layout of the public OSV bucket: ecosystems.txt and <Ecosystem>/all.zip. Without
-	// ecosystems.txt every directory with an all.zip counts.
+	// From is a directory or an address in the layout of the public OSV bucket: ecosystems.txt and <Ecosystem>/all.zip.
+	// A directory without ecosystems.txt counts with every all.zip in it.
 	// https://google.github.io/osv.dev/data/
 	From string
-	// KEV, EPSS and EndOfLife are CISA's catalog (JSON), FIRST's scores (CSV, .gz or not) and a table of releases (CSV).
-	// Empty means kev.json, epss.csv.gz or epss.csv, and eol-distros.csv in From or beside it, where they exist.
+	// Ecosystems restrict the build to these, without their releases; nil means all.
+	Ecosystems []string
+	// KEV, EPSS and EndOfLife are files or addresses of CISA's catalog (JSON), FIRST's scores (CSV) and a table of releases
+	// (CSV, or endoflife.date's JSON), gzipped or not. Empty means their public addresses if From is the public bucket, and
+	// otherwise kev.json, epss.csv.gz or epss.csv, and eol-distros.csv in From or beside it, where they exist.
 	KEV, EPSS, EndOfLife string
-	// Now is written down as the time of the build. The zero time writes none.
+	// Now is the time of the build. What claims to be from later is not believed. The zero time believes everything.
 	Now time.Time
+	// Created writes Now down as the time of the build, which makes each build another set.
+	Created bool
 	// Limits bound each record (MetadataSize) and the records of one export (Entries).
 	Limits limit.Limits
 	// Parallel is how many records are read at a time; 0 means as many as processors.
 	Parallel int
+	// Network reaches addresses, and Cache keeps what comes from there; nil for no cache.
+	Network Network
+	Cache   *Cache
 	// Progress is told what is being done, one line at a time; nil for nothing. It is called by one goroutine at a time.
 	Progress func(string)
+	// Log may be nil.
+	Log hclog.Logger
 	// Select, if set, says which of the packages that a record affects go into the set; the set is then marked as a
 	// choice, which can find but not clear. It is called in one order, by one goroutine.
 	Select func(r Record, affected []Affected) []Affected
-	// FactsOnly leaves out summaries and references.
+	// FactsOnly leaves out summaries, references, and what is needed to look up by id.
 	FactsOnly bool
 }
 
@@ -56,6 +60,7 @@ type BuildOptions struct {
 type BuildReport struct {
 	Digest  core.Digest // of the manifest
 	Records int         // in the set
+	AsOf    time.Time
 	// Ecosystems as exported, sorted by name.
 	Ecosystems []EcosystemCount
 	// Unreadable names each record that does not parse, and why: "Debian: DSA-1.json: …".
@@ -71,8 +76,31 @@ type BuildReport struct {
 // there, at once and last, reusing the shards that did not change; whatever else it finds there is an error. The same
 // input gives the same digest.
 func Build(ctx context.Context, o BuildOptions, out string) (BuildReport, error) {
+	return o.build(ctx, func() (sink, error) {
+		w, err := newWriter(out)
+		if err != nil {
+			return nil, &core.Failure{Doing: "write advisories to " + out, Err: err, Usage: true,
+				Hint: "name a new directory, or one that holds a set of advisories"}
+		}
+		return w, nil
+	})
+}
+
+// sink is where a set is written: blobs first, the switch to them last.
+type sink interface {
+	// blob keeps a blob and returns its descriptor. It may be called by several goroutines.
+	blob(mediaType string, blob []byte) (descriptor, error)
+	// finish keeps the manifest and makes it the set.
+	finish(m *manifest) (descriptor, error)
+	// undo takes back what was kept, after a failure.
+	undo()
+	// new is the size of the blobs that were not there before.
+	new() int64
+}
+
+func (o BuildOptions) build(ctx context.Context, open func() (sink, error)) (BuildReport, error) {
 	started := time.Now()
-	b := builder{BuildOptions: o, index: index{Format: indexFormat}}
+	b := builder{BuildOptions: o, index: index{Format: formatVersion}}
 	b.Limits = o.Limits.Filled()
 	if b.Parallel <= 0 {
 		b.Parallel = runtime.GOMAXPROCS(0)
@@ -80,7 +108,8 @@ func Build(ctx context.Context, o BuildOptions, out string) (BuildReport, error)
 	if b.Progress == nil {
 		b.Progress = func(string) {}
 	}
-	if err := b.build(ctx, out); err != nil {
+	b.exports = exports{from: o.From, get: newDownloader(o.Network, o.Cache, o.Log, b.Progress)}
+	if err := b.build(ctx, open); err != nil {
 		var known *core.Failure
 		if errors.As(err, &known) {
 			return BuildReport{}, err
@@ -93,10 +122,9 @@ func Build(ctx context.Context, o BuildOptions, out string) (BuildReport, error)
 
 type builder struct {
 	BuildOptions
-	exports []*export
-	kev     map[string][2]string
-	epss    map[string][2]string
-	eol     map[string][2]string
+	exports exports
+	read    []*export
+	lists   lists
 	index   index
 	report  BuildReport
 }
@@ -104,16 +132,16 @@ type builder struct {
 // export is what one all.zip holds.
 type export struct {
 	count   EcosystemCount
-	records []parsed
+	records []*packed
 	bad     []string
 }
 
-func (b *builder) build(ctx context.Context, out string) error {
-	names, err := b.ecosystems()
+func (b *builder) build(ctx context.Context, open func() (sink, error)) error {
+	names, err := b.exports.ecosystems(ctx, b.Ecosystems)
 	if err != nil {
 		return err
 	}
-	if err := b.readSources(); err != nil {
+	if err := b.readLists(ctx); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -121,7 +149,7 @@ func (b *builder) build(ctx context.Context, out string) error {
 		if err != nil {
 			return err
 		}
-		b.exports = append(b.exports, x)
+		b.read = append(b.read, x)
 		b.report.Unreadable = append(b.report.Unreadable, x.bad...)
 		b.Progress(fmt.Sprintf("read %s: %d records", name, x.count.Records))
 	}
@@ -129,128 +157,77 @@ func (b *builder) build(ctx context.Context, out string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return b.write(ctx, tables, out)
+	return b.write(ctx, tables, open)
 }
 
-// ecosystems returns the names of the exports, sorted.
-func (b *builder) ecosystems() ([]string, error) {
-	listed, err := readLines(filepath.Join(b.From, "ecosystems.txt"))
-	if errors.Is(err, fs.ErrNotExist) {
-		found, err := filepath.Glob(filepath.Join(b.From, "*", "all.zip"))
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range found {
-			listed = append(listed, filepath.Base(filepath.Dir(f)))
-		}
-	} else if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, name := range listed {
-		if strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("ecosystems.txt: %.60q is not the name of an ecosystem", name)
-		}
-		// The bucket also lists what holds no packages, and releases whose records their ecosystem's export holds too.
-		if name == "GIT" || name == "[EMPTY]" || Family(name) != name && slices.Contains(listed, Family(name)) {
+// lists are the small sources beside the exports.
+type lists struct {
+	kev  map[string]core.Exploited
+	epss map[string]core.EPSS
+	eol  map[string][2]string
+}
+
+func (b *builder) readLists(ctx context.Context) error {
+	b.index.Sources = append(b.index.Sources, Dated{Name: SourceOSV})
+	for _, l := range []struct {
+		source, name string
+		read         func(r io.Reader, name string) (date string, err error)
+	}{
+		{SourceKEV, b.exports.table(b.KEV, publicKEV, "kev.json"), func(r io.Reader, name string) (date string, err error) {
+			date, b.lists.kev, err = readKEV(r, name)
+			return date, err
+		}},
+		{SourceEPSS, b.exports.table(b.EPSS, publicEPSS, "epss.csv.gz", "epss.csv"), func(r io.Reader, name string) (date string, err error) {
+			date, b.lists.epss, err = readEPSS(r, name)
+			return date, err
+		}},
+		{SourceEndOfLife, b.exports.table(b.EndOfLife, publicEndOfLife, "eol-distros.csv"), func(r io.Reader, name string) (date string, err error) {
+			b.lists.eol, err = readEOL(r, name)
+			return "", err
+		}},
+	} {
+		if l.name == "" {
 			continue
 		}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) == 0 {
-		return nil, &core.Failure{Doing: "build advisories from " + b.From, Usage: true,
-			Err:  errors.New("it has no ecosystems.txt and no <Ecosystem>/all.zip"),
-			Hint: "name a directory that holds OSV exports as gs://osv-vulnerabilities has them"}
-	}
-	return names, nil
-}
-
-func readLines(name string) ([]string, error) {
-	f, err := open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var lines []string
-	s := bufio.NewScanner(f)
-	for s.Scan() {
-		if line := strings.TrimSpace(s.Text()); line != "" {
-			lines = append(lines, line)
+		date, err := b.readList(ctx, l.name, l.read)
+		if absent(err) && isURL(b.From) && strings.HasPrefix(l.name, strings.TrimSuffix(b.From, "/")) {
+			continue // a mirror need not have them
 		}
-	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return lines, nil
-}
-
-func (b *builder) readSources() (err error) {
-	b.index.Sources = append(b.index.Sources, Dated{Name: "OSV"})
-	if name := b.source(b.KEV, "kev.json"); name != "" {
-		s := Dated{Name: "CISA KEV"}
-		if s.Date, b.kev, err = readKEV(name); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("read the list %q: %w", l.source, err)
 		}
-		b.index.Sources = append(b.index.Sources, s)
-	}
-	if name := b.source(b.EPSS, "epss.csv.gz", "epss.csv"); name != "" {
-		s := Dated{Name: "EPSS"}
-		if s.Date, b.epss, err = readEPSS(name); err != nil {
-			return err
-		}
-		b.index.Sources = append(b.index.Sources, s)
-	}
-	if name := b.source(b.EndOfLife, "eol-distros.csv"); name != "" {
-		if b.eol, err = readEOL(name); err != nil {
-			return err
-		}
-		b.index.Sources = append(b.index.Sources, Dated{Name: "end of life"})
+		b.index.Sources = append(b.index.Sources, Dated{Name: l.source, Date: date})
 	}
 	return nil
 }
 
-// source returns the path of an optional source: as given, or where it lies in or beside the exports.
-func (b *builder) source(given string, names ...string) string {
-	if given != "" {
-		return given
+func (b *builder) readList(ctx context.Context, name string, read func(io.Reader, string) (string, error)) (date string, err error) {
+	f, err := b.exports.get.open(ctx, name)
+	if err != nil {
+		return "", err
 	}
-	for _, dir := range []string{b.From, filepath.Dir(filepath.Clean(b.From))} {
-		for _, name := range names {
-			if p := filepath.Join(dir, name); isFile(p) {
-				return p
-			}
-		}
+	defer f.Close()
+	r, err := openTable(f, name)
+	if err != nil {
+		return "", err
 	}
-	return ""
-}
-
-func isFile(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
+	return read(r, name)
 }
 
 // outcome is what became of one file of an export.
 type outcome struct {
-	parsed parsed
+	packed *packed
 	err    error
 }
 
 func (b *builder) readExport(ctx context.Context, name string) (*export, error) {
-	archive := filepath.Join(b.From, name, "all.zip")
-	z, err := zip.OpenReader(archive)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &core.Failure{Doing: "build advisories from " + b.From, Usage: true,
-			Err:  fmt.Errorf("ecosystems.txt lists %s, but %s does not exist", name, archive),
-			Hint: "download it, or take the ecosystem out of ecosystems.txt"}
-	}
+	z, err := b.exports.archive(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", archive, err)
+		return nil, err
 	}
 	defer z.Close()
 	if int64(len(z.File)) > b.Limits.Entries {
-		return nil, &limit.Exceeded{Limit: "entries", Max: b.Limits.Entries, Unit: "entries", What: archive}
+		return nil, &limit.Exceeded{Limit: "entries", Max: b.Limits.Entries, Unit: "entries", What: z.name}
 	}
 	outcomes := make([]outcome, len(z.File))
 	group, ctx := errgroup.WithContext(ctx)
@@ -261,44 +238,54 @@ func (b *builder) readExport(ctx context.Context, name string) (*export, error) 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				outcomes[i].parsed, outcomes[i].err = b.readRecord(z.File[i])
+				outcomes[i].packed, outcomes[i].err = b.readRecord(z.File[i])
 			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", archive, err)
+		return nil, fmt.Errorf("read %s: %w", z.name, err)
 	}
-	return collect(name, z.File, outcomes), nil
+	x := collect(name, z.File, outcomes)
+	x.count.Exported = z.exported(b.Now)
+	for _, p := range x.records {
+		if b.believes(p.modified) && p.modified.After(x.count.Newest) {
+			x.count.Newest = p.modified
+		}
+	}
+	return x, nil
 }
+
+// believes reports whether a date may be true: one slip of a pen must not make a set look new for ever.
+func (b *builder) believes(at time.Time) bool { return b.Now.IsZero() || !at.After(b.Now) }
 
 // errNoRecord marks a file that is none, such as a directory.
 var errNoRecord = errors.New("not a record")
 
-func (b *builder) readRecord(f *zip.File) (parsed, error) {
+func (b *builder) readRecord(f *zip.File) (*packed, error) {
 	if !strings.HasSuffix(f.Name, ".json") || f.FileInfo().IsDir() {
-		return parsed{}, errNoRecord
+		return nil, errNoRecord
 	}
 	r, err := f.Open()
 	if err != nil {
-		return parsed{}, err
+		return nil, err
 	}
 	defer r.Close()
 	raw, err := io.ReadAll(io.LimitReader(r, b.Limits.MetadataSize+1))
 	if err != nil {
-		return parsed{}, err
+		return nil, err
 	}
 	if int64(len(raw)) > b.Limits.MetadataSize {
-		return parsed{}, &limit.Exceeded{Limit: "metadata-size", Max: b.Limits.MetadataSize, Unit: "bytes"}
+		return nil, &limit.Exceeded{Limit: "metadata-size", Max: b.Limits.MetadataSize, Unit: "bytes"}
 	}
 	p, err := parse(raw)
 	if err != nil {
-		return parsed{}, err
+		return nil, err
 	}
 	for i := range p.affected {
 		p.affected[i].dropCovered()
 	}
-	return p, nil
+	return b.pack(p), nil
 }
 
 // notSecurity are advisories about bugs and enhancements, which rpm distributions publish beside those about flaws.
@@ -314,21 +301,24 @@ func collect(name string, files []*zip.File, outcomes []outcome) *export {
 		case o.err != nil:
 			x.count.Unreadable++
 			x.bad = append(x.bad, fmt.Sprintf("%s: %.200q: %v", name, files[i].Name, o.err))
-		case len(o.parsed.affected) == 0, notSecurity.MatchString(o.parsed.record.ID) && len(o.parsed.record.CVEs()) == 0:
+		case len(o.packed.shares) == 0, notSecurity.MatchString(o.packed.id) && len(o.packed.cves) == 0:
 			x.count.Other++
 		default:
 			x.count.Records++
-			x.records = append(x.records, o.parsed)
+			x.records = append(x.records, o.packed)
 		}
 	}
 	slices.Sort(x.bad)
-	slices.SortStableFunc(x.records, func(a, b parsed) int { return cmp.Compare(a.record.ID, b.record.ID) })
+	slices.SortStableFunc(x.records, func(a, b *packed) int { return cmp.Compare(a.id, b.id) })
 	return x
 }
 
 // dropCovered removes the enumerated versions that the ranges include anyway.
 func (a *Affected) dropCovered() {
 	for _, r := range a.Ranges {
+		if len(a.Versions) == 0 {
+			return
+		}
 		order, err := r.order(a.Ecosystem)
 		if err != nil {
 			continue
@@ -348,272 +338,4 @@ func covers(order version.Order, events []event, v string) bool {
 	}
 	in, err := evaluate(events, at)
 	return in && err == nil
-}
-
-// claim is one record for the packages of one ecosystem. The ecosystem's own export is believed before others, then
-// the newest.
-type claim struct {
-	family string
-	from   *export
-	*parsed
-}
-
-func (c claim) better(d claim) bool {
-	own, other := Family(c.from.count.Name) == c.family, Family(d.from.count.Name) == d.family
-	if own != other {
-		return own
-	}
-	return c.record.Modified.After(d.record.Modified)
-}
-
-// claims resolves records that several exports hold, and returns them in order of ecosystem and id.
-func (b *builder) claims() []claim {
-	best := map[[2]string]claim{}
-	for _, x := range b.exports {
-		for i := range x.records {
-			p := &x.records[i]
-			for _, a := range p.affected {
-				c := claim{family: Family(a.Ecosystem), from: x, parsed: p}
-				key := [2]string{c.family, p.record.ID}
-				if known, ok := best[key]; !ok || c.better(known) {
-					best[key] = c
-				}
-			}
-		}
-	}
-	list := slices.Collect(maps.Values(best))
-	slices.SortFunc(list, func(a, b claim) int {
-		return cmp.Or(cmp.Compare(a.family, b.family), cmp.Compare(a.record.ID, b.record.ID))
-	})
-	return list
-}
-
-// table is a map from keys to values, before it is cut into shards.
-type table struct {
-	kind    tableKind
-	name    string
-	entries []entry
-}
-
-func (t *table) add(key string, value []byte) {
-	t.entries = append(t.entries, entry{hash: hashOf(key), key: key, value: value})
-}
-
-// tables makes all tables, in their order in the index.
-func (b *builder) tables() []table {
-	var out []table
-	packages := map[string]map[string][]Affected{} // by ecosystem and name
-	vectors := map[string][]Vector{}               // by CVE
-	ids, cves := map[string]bool{}, map[string]bool{}
-	for _, c := range b.claims() {
-		affected := b.choose(c)
-		if len(affected) == 0 {
-			continue
-		}
-		if len(out) == 0 || out[len(out)-1].name != c.family {
-			out = append(out, table{kind: recordsTable, name: c.family})
-		}
-		r := c.record
-		if b.FactsOnly {
-			r.Summary, r.References = "", nil
-		}
-		out[len(out)-1].add(r.ID, encodeRecord(&r))
-		ids[r.ID] = true
-		if r.Modified.After(b.index.Newest) {
-			b.index.Newest = r.Modified
-		}
-		for _, a := range affected {
-			byName := packages[a.Ecosystem]
-			if byName == nil {
-				byName = map[string][]Affected{}
-				packages[a.Ecosystem] = byName
-			}
-			name := NormalName(a.Ecosystem, a.Name)
-			byName[name] = append(byName[name], a)
-		}
-		named := r.CVEs()
-		for _, cve := range named {
-			cves[cve] = true
-		}
-		if len(named) == 1 {
-			vectors[named[0]] = append(vectors[named[0]], cvssOf(&r, affected)...)
-		}
-	}
-	b.index.Records = len(ids)
-	b.countEcosystems(packages)
-	out = append(out, packageTables(packages)...)
-	return append(out, b.factTables(vectors, cves)...)
-}
-
-// choose returns the packages of the claim's ecosystem that go into the set.
-func (b *builder) choose(c claim) []Affected {
-	var own []Affected
-	for _, a := range c.affected {
-		if Family(a.Ecosystem) == c.family {
-			own = append(own, a)
-		}
-	}
-	if b.Select != nil {
-		return b.Select(c.record, own)
-	}
-	return own
-}
-
-// cvssOf returns the CVSS vectors of a record.
-func cvssOf(r *Record, affected []Affected) []Vector {
-	all := slices.Clone(r.Severity)
-	for _, a := range affected {
-		all = append(all, a.Severity...)
-	}
-	return slices.DeleteFunc(all, func(v Vector) bool { return !strings.HasPrefix(v.Type, "CVSS_") })
-}
-
-func (b *builder) countEcosystems(packages map[string]map[string][]Affected) {
-	releases := map[string][]string{}
-	for _, name := range slices.Sorted(maps.Keys(packages)) {
-		if name != Family(name) {
-			releases[Family(name)] = append(releases[Family(name)], name)
-		}
-	}
-	for _, x := range b.exports {
-		count := x.count
-		count.Releases = releases[Family(count.Name)]
-		b.index.Ecosystems = append(b.index.Ecosystems, count)
-	}
-	b.index.Selected = b.Select != nil
-}
-
-func packageTables(packages map[string]map[string][]Affected) []table {
-	var out []table
-	for _, ecosystem := range slices.Sorted(maps.Keys(packages)) {
-		t := table{kind: packagesTable, name: ecosystem}
-		for name, list := range packages[ecosystem] {
-			slices.SortStableFunc(list, func(a, b Affected) int { return cmp.Compare(a.ID, b.ID) })
-			t.add(name, encodeAffected(list))
-		}
-		out = append(out, t)
-	}
-	return out
-}
-
-// factTables makes the tables about CVEs, for those that some record names, and about releases.
-func (b *builder) factTables(vectors map[string][]Vector, cves map[string]bool) []table {
-	cvss, kev, epss := table{kind: cvssTable}, table{kind: kevTable}, table{kind: epssTable}
-	for cve, l := range vectors {
-		slices.SortFunc(l, func(a, b Vector) int {
-			return cmp.Or(cmp.Compare(a.Type, b.Type),
-				cmp.Compare(a.Score, b.Score))
-		})
-		if l = slices.Compact(l); len(l) > 0 {
-			cvss.add(cve, encodeVectors(l))
-		}
-	}
-	for cve := range cves {
-		if v, ok := b.kev[cve]; ok {
-			kev.add(cve, encodePair(v[0], v[1]))
-		}
-		if v, ok := b.epss[cve]; ok {
-			epss.add(cve, encodePair(v[0], v[1]))
-		}
-	}
-	eol := table{kind: eolTable}
-	for release, v := range b.eol {
-		eol.add(release, encodePair(v[0], v[1]))
-	}
-	return []table{cvss, kev, epss, eol}
-}
-
-// write encodes all tables and switches the layout to them.
-func (b *builder) write(ctx context.Context, tables []table, out string) (err error) {
-	_, statErr := os.Stat(out)
-	existed := statErr == nil
-	w, err := newWriter(out)
-	if err != nil {
-		return &core.Failure{Doing: "write advisories to " + out, Err: err, Usage: true,
-			Hint: "name a new directory, or one that holds a set of advisories"}
-	}
-	defer func() {
-		if err != nil {
-			w.undo(existed)
-		}
-	}()
-	b.Progress("write " + out)
-	m := manifest{SchemaVersion: 2, MediaType: manifestMediaType, ArtifactType: ArtifactType}
-	if m.Layers, err = b.shards(ctx, tables, w); err != nil {
-		return fmt.Errorf("write %s: %w", out, err)
-	}
-	raw, err := json.Marshal(b.index)
-	if err != nil {
-		return err
-	}
-	if m.Config, err = w.blob(indexMediaType, raw); err != nil {
-		return fmt.Errorf("write %s: %w", out, err)
-	}
-	if !b.Now.IsZero() {
-		m.Annotations = map[string]string{createdAnnotation: b.Now.UTC().Format(time.RFC3339)}
-	}
-	d, err := w.finish(&m)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", out, err)
-	}
-	b.fillReport(d, &m, w)
-	return nil
-}
-
-// piece is one shard to be: its table and part.
-type piece struct {
-	table int
-	part
-}
-
-// shards encodes and writes all shards, several at a time, and lists them in the index.
-func (b *builder) shards(ctx context.Context, tables []table, w *writer) ([]descriptor, error) {
-	var pieces []piece
-	for i := range tables {
-		t := &tables[i]
-		sortEntries(t.entries)
-		listed := tableIndex{Kind: tableNames[t.kind], Name: t.name, Keys: len(t.entries)}
-		for _, p := range split(t.entries) {
-			listed.Shards = append(listed.Shards, shardIndex{Prefix: p.prefix, Layer: len(pieces)})
-			pieces = append(pieces, piece{i, p})
-		}
-		b.index.Tables = append(b.index.Tables, listed)
-	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression),
-		zstd.WithEncoderConcurrency(b.Parallel), zstd.WithEncoderCRC(false), zstd.WithWindowSize(encoderWindow))
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
-	layers := make([]descriptor, len(pieces))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.Parallel)
-	for i, p := range pieces {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			blob, err := encodeShard(tables[p.table].kind, p.entries, z)
-			if err != nil {
-				return err
-			}
-			layers[i], err = w.blob(shardMediaType, blob)
-			return err
-		})
-	}
-	return layers, group.Wait()
-}
-
-func (b *builder) fillReport(d descriptor, m *manifest, w *writer) {
-	r := &b.report
-	r.Digest, r.Records, r.Ecosystems, r.Sources = d.Digest, b.index.Records, b.index.Ecosystems, b.index.Sources
-	r.Shards, r.Bytes = len(m.Layers), d.Size+m.Config.Size
-	for _, l := range m.Layers {
-		r.Bytes += l.Size
-	}
-	for _, name := range w.written {
-		if info, err := os.Stat(name); err == nil {
-			r.Written += info.Size()
-		}
-	}
 }

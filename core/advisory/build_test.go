@@ -43,7 +43,7 @@ func record(id, ecosystem, name, introduced, fixed string, aliases ...string) fi
 }
 
 // exports writes a directory in the layout of the OSV bucket, with KEV, EPSS and end of life.
-func exports(t testing.TB, by map[string][]file) string {
+func exportsOf(t testing.TB, by map[string][]file) string {
 	t.Helper()
 	dir := t.TempDir()
 	var names []string
@@ -110,7 +110,7 @@ func build(t testing.TB, o BuildOptions) (*Set, BuildReport) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), "oci:"+out)
+	s, err := Open(t.Context(), "oci:"+out, OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func build(t testing.TB, o BuildOptions) (*Set, BuildReport) {
 
 func TestWhatWasBuiltIsFound(t *testing.T) {
 	now := time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)
-	s, report := build(t, BuildOptions{From: exports(t, small()), Now: now})
+	s, report := build(t, BuildOptions{From: exportsOf(t, small()), Now: now, Created: true})
 	if err := s.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -131,7 +131,7 @@ func TestWhatWasBuiltIsFound(t *testing.T) {
 		ID: "GO-2024-1", Aliases: []string{"CVE-2024-1"}, Summary: "Flaw GO-2024-1",
 		Severity:  []Vector{{"CVSS_V3", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}},
 		Published: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC), Modified: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC),
-		References: []string{"https://example.org/GO-2024-1"},
+		References: []string{"https://example.org/GO-2024-1"}, Packages: []PackageName{{"Go", "example.org/a"}},
 		Affected: Affected{ID: "GO-2024-1", Ecosystem: "Go", Name: "example.org/a",
 			Ranges: []Range{{Events: []Event{{Introduced, "0"}, {Fixed, "1.2.0"}}}}},
 	}}
@@ -144,8 +144,10 @@ func TestWhatWasBuiltIsFound(t *testing.T) {
 	if l, err := s.Lookup(t.Context(), "Go", "example.org/none"); len(l) != 0 || err != nil {
 		t.Errorf("an unknown module has %d advisories (%v)", len(l), err)
 	}
-	wantSource := core.AdvisorySource{Name: s.source.Name, Digest: report.Digest, Built: now, Records: 4,
-		Newest: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), Ecosystems: []string{"Debian", "Debian:12", "Go", "PyPI"}}
+	modified := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	wantSource := core.AdvisorySource{Name: s.source.Name, Digest: report.Digest, Built: now, Records: 4, AsOf: modified,
+		Newest: modified, Ecosystems: []string{"Debian", "Debian:12", "Go", "PyPI"},
+		Sources: []string{SourceOSV, SourceKEV, SourceEPSS, SourceEndOfLife}}
 	if diff := cmp.Diff(wantSource, s.Source()); diff != "" {
 		t.Errorf("source (-want +got):\n%s", diff)
 	}
@@ -153,19 +155,14 @@ func TestWhatWasBuiltIsFound(t *testing.T) {
 
 func TestFactsOfCVEsAndReleasesAreFound(t *testing.T) {
 	ctx := t.Context()
-	s, report := build(t, BuildOptions{From: exports(t, small())})
-	if got, err := s.Exploited(ctx, "CVE-2024-1"); err != nil ||
-		*got != (core.Exploited{Since: "2024-03-04", Ransomware: true}) {
-		t.Errorf("exploited: %+v, %v", got, err)
+	s, report := build(t, BuildOptions{From: exportsOf(t, small())})
+	want := Facts{Vectors: []Vector{{"CVSS_V3", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}},
+		Exploited: &core.Exploited{Since: "2024-03-04", Ransomware: true}, EPSS: &core.EPSS{Score: 0.5, Percentile: 0.99}}
+	if got, err := s.Facts(ctx, "CVE-2024-1"); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("facts: %v\n%s", err, cmp.Diff(want, got))
 	}
-	if got, err := s.Exploited(ctx, "CVE-2000-1"); got != nil || err != nil {
+	if got, err := s.Facts(ctx, "CVE-2000-1"); err != nil || !cmp.Equal(got, Facts{}) {
 		t.Errorf("a CVE that no record names was kept: %+v, %v", got, err)
-	}
-	if got, err := s.EPSS(ctx, "CVE-2024-1"); err != nil || *got != (core.EPSS{Score: 0.5, Percentile: 0.99}) {
-		t.Errorf("EPSS: %+v, %v", got, err)
-	}
-	if got, err := s.CVSS(ctx, "CVE-2024-1"); len(got) != 1 || err != nil {
-		t.Errorf("CVSS: %+v, %v", got, err)
 	}
 	for _, test := range []struct{ id, version, date string }{
 		{"debian", "12", "2028-06-30"}, {"alpine", "3.20.3", "2026-04-01"}, {"ubuntu", "22.04", "2027-04-01"},
@@ -176,8 +173,8 @@ func TestFactsOfCVEsAndReleasesAreFound(t *testing.T) {
 			t.Errorf("end of life of %s %s: %q, %v, %v; want %q", test.id, test.version, date, ok, err, test.date)
 		}
 	}
-	want := []Dated{{"OSV", ""}, {"CISA KEV", "2024.05.06"}, {"EPSS", "2024-05-05"}, {"end of life", ""}}
-	if diff := cmp.Diff(want, report.Sources); diff != "" {
+	sources := []Dated{{"OSV", "2024-05-06"}, {"CISA KEV", "2024.05.06"}, {"EPSS", "2024-05-05"}, {"end of life", ""}}
+	if diff := cmp.Diff(sources, report.Sources); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
 }
@@ -186,7 +183,7 @@ func TestWhatIsLeftOutIsCountedAndWhatCannotBeReadIsNamed(t *testing.T) {
 	withdrawn := record("GO-2024-9", "Go", "example.org/w", "0", "")
 	withdrawn.content = strings.Replace(withdrawn.content, "{", `{"withdrawn":"2024-05-05T00:00:00Z",`, 1)
 	bugfix := record("ALBA-2024:1", "AlmaLinux:9", "tool", "0", "1-2.el9")
-	s, report := build(t, BuildOptions{From: exports(t, map[string][]file{
+	s, report := build(t, BuildOptions{From: exportsOf(t, map[string][]file{
 		"AlmaLinux": {bugfix, record("ALSA-2024:1", "AlmaLinux:9", "tool", "0", "1-3.el9")},
 		"Go": {withdrawn, {"broken.json", "{"}, {"README.md", "not a record"},
 			{"empty.json", `{"id":"GO-1","modified":"2024-01-01T00:00:00Z"}`},
@@ -194,8 +191,9 @@ func TestWhatIsLeftOutIsCountedAndWhatCannotBeReadIsNamed(t *testing.T) {
 				"ranges":[{"type":"SEMVER","events":[{"fixed":"1"}]}]}]}`},
 			record("GO-2024-3", "Go", "example.org/a", "0", "")},
 	})})
-	want := []EcosystemCount{{Name: "AlmaLinux", Records: 1, Other: 1, Releases: []string{"AlmaLinux:9"}},
-		{Name: "Go", Records: 1, Withdrawn: 1, Unreadable: 2, Other: 1}}
+	modified := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	want := []EcosystemCount{{Name: "AlmaLinux", Newest: modified, Records: 1, Other: 1, Releases: []string{"AlmaLinux:9"}},
+		{Name: "Go", Newest: modified, Records: 1, Withdrawn: 1, Unreadable: 2, Other: 1}}
 	if diff := cmp.Diff(want, report.Ecosystems); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
@@ -214,10 +212,10 @@ func TestTheSameInputGivesTheSameDigest(t *testing.T) {
 		by["Go"] = append(by["Go"], record(fmt.Sprintf("GO-2023-%d", i), "Go", fmt.Sprintf("example.org/m%d", i%40), "0",
 			fmt.Sprintf("1.%d.0", i)))
 	}
-	o := BuildOptions{From: exports(t, by), Now: time.Unix(1_700_000_000, 0)}
+	o := BuildOptions{From: exportsOf(t, by), Now: time.Unix(1_700_000_000, 0)}
 	_, first := build(t, o)
 	slices.Reverse(by["Go"])
-	o.From, o.Parallel = exports(t, by), 1
+	o.From, o.Parallel = exportsOf(t, by), 1
 	if _, second := build(t, o); first.Digest != second.Digest {
 		t.Errorf("digests differ: %s and %s", first.Digest, second.Digest)
 	}
@@ -230,17 +228,17 @@ func TestARebuildWritesOnlyWhatChangedAndKeepsThePreviousSetReadable(t *testing.
 			fmt.Sprintf("1.%d.0", i)))
 	}
 	out := filepath.Join(t.TempDir(), "set")
-	first, err := Build(t.Context(), BuildOptions{From: exports(t, by)}, out)
+	first, err := Build(t.Context(), BuildOptions{From: exportsOf(t, by)}, out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := Open(t.Context(), out)
+	old, err := Open(t.Context(), out, OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := len(files(t, out))
 	by["npm"][7] = record("GHSA-7", "npm", "package-7", "0", "9.9.9")
-	second, err := Build(t.Context(), BuildOptions{From: exports(t, by)}, out)
+	second, err := Build(t.Context(), BuildOptions{From: exportsOf(t, by)}, out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,10 +250,10 @@ func TestARebuildWritesOnlyWhatChangedAndKeepsThePreviousSetReadable(t *testing.
 		t.Errorf("who reads the previous set loses it: %v", err)
 	}
 	by["npm"][8] = record("GHSA-8", "npm", "package-8", "0", "9.9.9")
-	if _, err := Build(t.Context(), BuildOptions{From: exports(t, by)}, out); err != nil {
+	if _, err := Build(t.Context(), BuildOptions{From: exportsOf(t, by)}, out); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), out)
+	s, err := Open(t.Context(), out, OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,18 +280,18 @@ func files(t *testing.T, dir string) []string {
 
 func TestAFailedBuildLeavesNothingBehind(t *testing.T) {
 	by := small()
-	good := exports(t, by)
-	broken := exports(t, by)
+	good := exportsOf(t, by)
+	broken := exportsOf(t, by)
 	write(t, filepath.Join(broken, "Go", "all.zip"), "PK not a zip")
-	missing := exports(t, by)
+	missing := exportsOf(t, by)
 	if err := os.RemoveAll(filepath.Join(missing, "PyPI")); err != nil {
 		t.Fatal(err)
 	}
-	outside := exports(t, by)
+	outside := exportsOf(t, by)
 	write(t, filepath.Join(outside, "ecosystems.txt"), "../../etc\n")
-	badKEV := exports(t, by)
+	badKEV := exportsOf(t, by)
 	write(t, filepath.Join(badKEV, "kev.json"), `{"vulnerabilities":[{"cveID":"nonsense"}]}`)
-	badEPSS := exports(t, by)
+	badEPSS := exportsOf(t, by)
 	write(t, filepath.Join(badEPSS, "epss.csv"), "CVE-2024-1,2,3\n")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -329,7 +327,7 @@ func TestAFailedBuildLeavesNothingBehind(t *testing.T) {
 }
 
 func TestABuildTouchesNothingThatIsNotASet(t *testing.T) {
-	from := exports(t, small())
+	from := exportsOf(t, small())
 	full := t.TempDir()
 	write(t, filepath.Join(full, "precious.txt"), "x")
 	other := t.TempDir()
@@ -348,7 +346,7 @@ func TestABuildTouchesNothingThatIsNotASet(t *testing.T) {
 }
 
 func TestARecordTooLargeIsNamed(t *testing.T) {
-	_, report := build(t, BuildOptions{From: exports(t, small()), Limits: limit.Limits{MetadataSize: 100}})
+	_, report := build(t, BuildOptions{From: exportsOf(t, small()), Limits: limit.Limits{MetadataSize: 100}})
 	if len(report.Unreadable) != 4 || !strings.Contains(report.Unreadable[0], "limit of 100 bytes") {
 		t.Errorf("unreadable: %q", report.Unreadable)
 	}
@@ -362,7 +360,7 @@ func TestTheOwnExportOfAnEcosystemIsBelievedFirst(t *testing.T) {
 			{"package":{"ecosystem":"Hex","name":"b"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},
 				{"fixed":"` + fixed + `"}]}]}]}`}
 	}
-	s, report := build(t, BuildOptions{From: exports(t, map[string][]file{
+	s, report := build(t, BuildOptions{From: exportsOf(t, map[string][]file{
 		"Go": {shared("2024-01-01T00:00:00Z", "1.0.0")}, "npm": {shared("2025-01-01T00:00:00Z", "2.0.0")},
 		"PyPI": {shared("2023-01-01T00:00:00Z", "3.0.0")}})})
 	for _, test := range []struct{ ecosystem, name, fixed string }{{"Go", "a", "1.0.0"}, {"Hex", "b", "2.0.0"}} {
@@ -377,7 +375,7 @@ func TestTheOwnExportOfAnEcosystemIsBelievedFirst(t *testing.T) {
 }
 
 func TestASelectionIsMarkedAsOne(t *testing.T) {
-	s, _ := build(t, BuildOptions{From: exports(t, small()), FactsOnly: true,
+	s, _ := build(t, BuildOptions{From: exportsOf(t, small()), FactsOnly: true,
 		Select: func(r Record, a []Affected) []Affected {
 			if r.ID == "GO-2024-1" {
 				return a

@@ -10,19 +10,19 @@ import (
 
 // The media types of a set.
 const (
-	ArtifactType   = "application/vnd.cleanbill.advisories.v1"
-	indexMediaType = "application/vnd.cleanbill.advisories.index.v1+json"
-	shardMediaType = "application/vnd.cleanbill.advisories.shard.v1"
+	ArtifactType    = "application/vnd.cleanbill.advisories.v2"
+	indexMediaType  = "application/vnd.cleanbill.advisories.index.v2+json"
+	shardMediaType  = "application/vnd.cleanbill.advisories.shard.v2"
+	filterMediaType = "application/vnd.cleanbill.advisories.filter.v2"
 )
-
-// indexFormat is the version of the index that this program writes and reads.
-const indexFormat = 1
 
 // index is the configuration blob of a set: what is in it, and in which shard.
 type index struct {
 	Format int `json:"format"`
 	// Selected is true for a set that was made from a choice of the records: it can find, but not clear.
 	Selected bool `json:"selected,omitempty"`
+	// AsOf is when the sources were exported: the oldest of the exports whose date is known, or else Newest.
+	AsOf time.Time `json:"asOf,omitzero"`
 	// Newest is the latest modification among the records.
 	Newest     time.Time        `json:"newest,omitzero"`
 	Records    int              `json:"records"`
@@ -37,9 +37,20 @@ type Dated struct {
 	Date string `json:"date,omitempty"`
 }
 
+// The names of the sources of a set.
+const (
+	SourceOSV       = "OSV"
+	SourceKEV       = "CISA KEV"
+	SourceEPSS      = "EPSS"
+	SourceEndOfLife = "end of life"
+)
+
 // EcosystemCount says how much of an ecosystem is in a set.
 type EcosystemCount struct {
 	Name string `json:"name"`
+	// Exported is when the export was made, where that is known; Newest is the latest modification among its records.
+	Exported time.Time `json:"exported,omitzero"`
+	Newest   time.Time `json:"newest,omitzero"`
 	// Records of the ecosystem's export that are in the set; Withdrawn, Unreadable and Other (not about security) were
 	// left out.
 	Records    int `json:"records"`
@@ -50,46 +61,60 @@ type EcosystemCount struct {
 	Releases []string `json:"releases,omitempty"`
 }
 
+// tableIndex says where a table's shards are: from the layer First on, one for each of Prefixes, then the filter.
 type tableIndex struct {
-	Kind   string       `json:"kind"`
-	Name   string       `json:"name,omitempty"`
-	Keys   int          `json:"keys"`
-	Shards []shardIndex `json:"shards"`
-}
-
-type shardIndex struct {
-	Prefix string `json:"prefix"`
-	Layer  int    `json:"layer"` // position among the manifest's layers
+	Kind  string `json:"kind"`
+	Name  string `json:"name,omitempty"`
+	Keys  int    `json:"keys"`
+	First int    `json:"first"`
+	// Prefixes are binary digits, separated by spaces. A table of one shard has the empty prefix, one without keys none.
+	Prefixes string `json:"prefixes,omitempty"`
+	Filter   bool   `json:"filter,omitempty"`
 }
 
 // parseIndex reads and checks an index, so that a look-up can trust it.
-func parseIndex(raw []byte, layers int) (*index, error) {
+func parseIndex(raw []byte, layers int) (*index, []*tableOf, error) {
 	var ix index
 	if err := json.Unmarshal(raw, &ix); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if ix.Format != indexFormat {
-		return nil, fmt.Errorf("the set has format %d, and this program reads format %d", ix.Format, indexFormat)
+	if ix.Format != formatVersion {
+		return nil, nil, fmt.Errorf("the set has format %d, and this program reads format %d", ix.Format, formatVersion)
 	}
+	var tables []*tableOf
 	for i := range ix.Tables {
-		if err := ix.Tables[i].check(layers); err != nil {
-			return nil, fmt.Errorf("table %s %s: %w", ix.Tables[i].Kind, ix.Tables[i].Name, err)
+		if tableKinds()[ix.Tables[i].Kind] == 0 {
+			continue // a later program's, which this one does not need
 		}
+		t, err := ix.Tables[i].open(layers)
+		if err != nil {
+			return nil, nil, fmt.Errorf("table %s %s: %w", ix.Tables[i].Kind, ix.Tables[i].Name, err)
+		}
+		tables = append(tables, t)
 	}
-	return &ix, nil
+	return &ix, tables, nil
 }
 
-func (t *tableIndex) check(layers int) error {
-	for i, s := range t.Shards {
-		if s.Layer < 0 || s.Layer >= layers {
-			return fmt.Errorf("shard %q is layer %d of %d", s.Prefix, s.Layer, layers)
+func (t *tableIndex) open(layers int) (*tableOf, error) {
+	out := &tableOf{kind: tableKinds()[t.Kind], name: t.Name, first: t.First}
+	if t.Keys > 0 {
+		out.prefixes = strings.Split(t.Prefixes, " ")
+	}
+	end := len(out.prefixes)
+	if t.Filter {
+		out.filter = t.First + end
+		end++
+	}
+	if t.First < 0 || t.First > layers-end || t.Keys < 0 {
+		return nil, fmt.Errorf("its shards are layers %d to %d of %d", t.First, t.First+end-1, layers)
+	}
+	for i, p := range out.prefixes {
+		if len(p) > 64 || strings.Trim(p, "01") != "" {
+			return nil, fmt.Errorf("shard %q: want binary digits", p)
 		}
-		if len(s.Prefix) > 64 || strings.Trim(s.Prefix, "01") != "" {
-			return fmt.Errorf("shard %q: want binary digits", s.Prefix)
-		}
-		if i > 0 && (s.Prefix <= t.Shards[i-1].Prefix || strings.HasPrefix(s.Prefix, t.Shards[i-1].Prefix)) {
-			return errors.New("the shards overlap or are not sorted")
+		if i > 0 && (p <= out.prefixes[i-1] || strings.HasPrefix(p, out.prefixes[i-1])) {
+			return nil, errors.New("the shards overlap or are not sorted")
 		}
 	}
-	return nil
+	return out, nil
 }

@@ -3,8 +3,6 @@ package advisory
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 )
 
 const (
@@ -62,39 +61,41 @@ type imageIndex struct {
 
 // describe returns the descriptor of a blob.
 func describe(mediaType string, blob []byte) descriptor {
-	sum := sha256.Sum256(blob)
-	return descriptor{MediaType: mediaType, Digest: core.Digest("sha256:" + hex.EncodeToString(sum[:])),
-		Size: int64(len(blob))}
+	return descriptor{MediaType: mediaType, Digest: verify.DigestOf(blob), Size: int64(len(blob))}
 }
 
-// blobs is where a set's blobs come from. What it returns is not verified.
+// blobs is where a set's blobs come from.
 type blobs interface {
-	open(ctx context.Context, d core.Digest) (io.ReadCloser, error)
+	// get returns a blob whose size and digest are as described, of at most that many bytes.
+	get(ctx context.Context, d descriptor, most int64) ([]byte, error)
 }
 
-// read returns a blob whose size and digest are as described.
-func read(ctx context.Context, from blobs, d descriptor, most int64) ([]byte, error) {
+// check refuses a descriptor that cannot be verified or is larger than such a blob may be.
+func (d descriptor) check(most int64) error {
 	if _, err := core.ParseDigest(string(d.Digest)); err != nil || !strings.HasPrefix(string(d.Digest), "sha256:") {
-		return nil, fmt.Errorf("%.80q is not a sha256 digest", d.Digest)
+		return fmt.Errorf("%.80q is not a sha256 digest", d.Digest)
 	}
 	if d.Size < 0 || d.Size > most {
-		return nil, fmt.Errorf("advisory blob %s claims %d bytes; such a blob has at most %d", d.Digest.Short(), d.Size, most)
+		return fmt.Errorf("advisory blob %s claims %d bytes; such a blob has at most %d", d.Digest.Short(), d.Size, most)
 	}
-	r, err := from.open(ctx, d.Digest)
-	if err != nil {
-		return nil, fmt.Errorf("advisory blob %s: %w", d.Digest.Short(), err)
-	}
-	defer r.Close()
+	return nil
+}
+
+// readBlob reads what is described and verifies it.
+func readBlob(r io.Reader, d descriptor) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(d.Size) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(r, d.Size+1)); err != nil {
 		return nil, fmt.Errorf("read advisory blob %s: %w", d.Digest.Short(), err)
 	}
-	if got := describe("", b.Bytes()); got.Size != d.Size || got.Digest != d.Digest {
-		return nil, fmt.Errorf("advisory blob %s is damaged: its content has %d bytes and digest %s, want %d bytes",
-			d.Digest.Short(), got.Size, got.Digest.Short(), d.Size)
+	return b.Bytes(), verifyBlob(b.Bytes(), d)
+}
+
+func verifyBlob(raw []byte, d descriptor) error {
+	if err := verify.Bytes(raw, d.Size, d.Digest); err != nil {
+		return fmt.Errorf("advisory blob %s is damaged: %w", d.Digest.Short(), err)
 	}
-	return b.Bytes(), nil
+	return nil
 }
 
 // layout is an OCI image layout in a file system.
@@ -104,8 +105,16 @@ func blobPath(d core.Digest) string {
 	return path.Join("blobs", "sha256", strings.TrimPrefix(string(d), "sha256:"))
 }
 
-func (l layout) open(_ context.Context, d core.Digest) (io.ReadCloser, error) {
-	return l.fsys.Open(blobPath(d))
+func (l layout) get(_ context.Context, d descriptor, most int64) ([]byte, error) {
+	if err := d.check(most); err != nil {
+		return nil, err
+	}
+	f, err := l.fsys.Open(blobPath(d.Digest))
+	if err != nil {
+		return nil, fmt.Errorf("advisory blob %s: %w", d.Digest.Short(), err)
+	}
+	defer f.Close()
+	return readBlob(f, d)
 }
 
 // head reads index.json and returns the descriptor of the one set in it.
@@ -141,14 +150,17 @@ func (l layout) head() (descriptor, error) {
 
 // writer puts a set into a layout: blobs first, the switch to them last.
 type writer struct {
-	dir string // of the layout
+	dir     string // of the layout
+	existed bool   // before
 
-	mu      sync.Mutex // guards written
+	mu      sync.Mutex // guards written and size
 	written []string
+	size    int64
 }
 
 // newWriter makes dir a layout, if it is not one. It refuses a directory that holds anything else.
 func newWriter(dir string) (*writer, error) {
+	_, statErr := os.Stat(dir)
 	names, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -164,27 +176,32 @@ func newWriter(dir string) (*writer, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
 		return nil, err
 	}
-	return &writer{dir: dir}, nil
+	return &writer{dir: dir, existed: statErr == nil}, nil
 }
 
 // blob writes a blob whole or not at all, and returns its descriptor. It may be called by several goroutines.
 func (w *writer) blob(mediaType string, blob []byte) (descriptor, error) {
 	d := describe(mediaType, blob)
 	name := filepath.Join(w.dir, filepath.FromSlash(blobPath(d.Digest)))
-	if _, err := read(context.Background(), layout{os.DirFS(w.dir)}, d, d.Size); err == nil {
+	if _, err := (layout{os.DirFS(w.dir)}).get(context.Background(), d, d.Size); err == nil {
 		return d, nil // it is there, and whole
 	}
-	if err := w.replace(name, blob); err != nil {
+	if err := replaceFile(name, blob); err != nil {
 		return descriptor{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.written = append(w.written, name)
+	w.size += d.Size
 	return d, nil
 }
 
-func (w *writer) replace(name string, content []byte) error {
-	f, err := os.CreateTemp(w.dir, ".new-*")
+func (w *writer) new() int64 { return w.size }
+
+// replaceFile writes a file beside its place and renames it, so that nobody ever sees half of it, whoever else writes
+// the same.
+func replaceFile(name string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
 	if err != nil {
 		return err
 	}
@@ -200,8 +217,8 @@ func (w *writer) replace(name string, content []byte) error {
 }
 
 // undo removes what was written, after a failure. Blobs that were there before stay, and so does the set in use.
-func (w *writer) undo(existed bool) {
-	if !existed {
+func (w *writer) undo() {
+	if !w.existed {
 		os.RemoveAll(w.dir)
 		return
 	}
@@ -235,10 +252,10 @@ func (w *writer) finish(m *manifest) (descriptor, error) {
 	if err != nil {
 		return descriptor{}, err
 	}
-	if err := w.replace(filepath.Join(w.dir, layoutFile), []byte(layoutContent)); err != nil {
+	if err := replaceFile(filepath.Join(w.dir, layoutFile), []byte(layoutContent)); err != nil {
 		return descriptor{}, err
 	}
-	if err := w.replace(filepath.Join(w.dir, indexFile), ix); err != nil {
+	if err := replaceFile(filepath.Join(w.dir, indexFile), ix); err != nil {
 		return descriptor{}, err
 	}
 	w.sweep(m, d)
@@ -263,7 +280,8 @@ func (w *writer) sweep(m *manifest, d descriptor) {
 		return
 	}
 	for _, n := range names {
-		if !keep[core.Digest("sha256:"+n.Name())] {
+		// A name with a dot is one that somebody else is writing, or died over.
+		if !strings.HasPrefix(n.Name(), ".") && !keep[core.Digest("sha256:"+n.Name())] {
 			os.Remove(filepath.Join(dir, n.Name()))
 		}
 	}

@@ -104,7 +104,7 @@ func FuzzRecord(f *testing.F) {
 			whole := a
 			whole.Versions = slices.Clone(a.Versions)
 			whole.dropCovered()
-			l, err := decodeAffected(a.Ecosystem, encodeAffected([]Affected{whole}))
+			l, err := decodeList(a.Ecosystem, encodeList([][]byte{encodeAffected(&whole)}))
 			if err != nil {
 				t.Fatal(err)
 			}

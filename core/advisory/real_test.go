@@ -68,18 +68,17 @@ func TestAllRealAdvisoriesAreKept(t *testing.T) {
 	}
 	// Every version in a range must be one that can be compared; what cannot would make examinations partial.
 	unclear, events := 0, 0
-	for i := range s.index.Tables {
-		table := &s.index.Tables[i]
-		if kindOf(table.Kind) != packagesTable {
+	for _, table := range s.tables {
+		if table.kind != packagesTable {
 			continue
 		}
-		for _, sh := range table.Shards {
-			loaded, err := s.load(t.Context(), packagesTable, sh.Layer)
+		for _, layer := range table.layers() {
+			loaded, _, err := s.read(t.Context(), table, layer)
 			if err != nil {
 				t.Fatal(err)
 			}
 			err = loaded.all(s.z, func(name string, value []byte) error {
-				list, err := decodeAffected(table.Name, value)
+				list, err := decodeList(table.name, value)
 				for _, a := range list {
 					for _, r := range a.Ranges {
 						events += len(r.Events)
@@ -89,7 +88,7 @@ func TestAllRealAdvisoriesAreKept(t *testing.T) {
 						}
 						if err != nil {
 							unclear++
-							t.Logf("%s %s %s: %v", table.Name, name, a.ID, err)
+							t.Logf("%s %s %s: %v", table.name, name, a.ID, err)
 						}
 					}
 				}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/advisory/version"
 )
 
@@ -24,8 +25,26 @@ type Record struct {
 	Summary string
 	// References are URLs, without those that follow from the ids.
 	References []string
+	// Packages are those of its ecosystem that it affects, sorted, with their releases.
+	Packages []PackageName
 	// Affected is the package that was looked up.
 	Affected Affected
+}
+
+// PackageName names a package in advisories: the canonical ecosystem with its release, and the name as the advisory
+// writes it.
+type PackageName struct{ Ecosystem, Name string }
+
+// RecordName names a record: the ecosystem without its release, and the id.
+type RecordName struct{ Family, ID string }
+
+// Facts are what is known of a CVE, whatever package it is in.
+type Facts struct {
+	// Vectors are the CVSS vectors that any record gives for exactly this CVE.
+	Vectors []Vector
+	// Exploited is nil if CISA's catalog does not list it, EPSS if it has no score.
+	Exploited *core.Exploited
+	EPSS      *core.EPSS
 }
 
 // Vector is one severity of a record: a CVSS vector, or a distributor's word.
@@ -46,6 +65,9 @@ type Affected struct {
 	Severity []Vector
 	// Urgency is the distributor's word for this package, or the kind of an informational advisory.
 	Urgency string
+	// Module is the stream of an rpm distribution that the fix is for ("nodejs:12"), empty for none.
+	// https://docs.fedoraproject.org/en-US/modularity/
+	Module string
 }
 
 // Range is one row of events along the order of versions.

@@ -48,13 +48,12 @@ func TestStarterIsSmallAndHoldsNoProse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range s.index.Tables {
-		table := &s.index.Tables[i]
-		if kindOf(table.Kind) != recordsTable {
+	for _, table := range s.tables {
+		if table.kind != recordsTable {
 			continue
 		}
-		for _, sh := range table.Shards {
-			loaded, err := s.load(t.Context(), recordsTable, sh.Layer)
+		for _, layer := range table.layers() {
+			loaded, _, err := s.read(t.Context(), table, layer)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +103,7 @@ func TestAReferenceThatIsNoSetIsTheUsersMistake(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "x")
 	for _, ref := range []string{"oci:" + filepath.Join(dir, "none"), "oci:" + dir, filepath.Join(dir, "file")} {
-		_, err := Open(t.Context(), ref)
+		_, err := Open(t.Context(), ref, OpenOptions{})
 		if !core.Usage(err) || core.HintOf(err) == "" || !strings.Contains(err.Error(), ref) {
 			t.Errorf("%s: error is %v (hint %q), want a usage error that names it", ref, err, core.HintOf(err))
 		}
@@ -114,7 +113,7 @@ func TestAReferenceThatIsNoSetIsTheUsersMistake(t *testing.T) {
 // TestDamageIsAnErrorAndNeverAnEmptyAnswer damages each blob of a set in several ways, and looks everything up.
 func TestDamageIsAnErrorAndNeverAnEmptyAnswer(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "set")
-	if _, err := Build(t.Context(), BuildOptions{From: exports(t, small())}, out); err != nil {
+	if _, err := Build(t.Context(), BuildOptions{From: exportsOf(t, small())}, out); err != nil {
 		t.Fatal(err)
 	}
 	damage := map[string]func(name string, good []byte) error{
@@ -140,7 +139,7 @@ func TestDamageIsAnErrorAndNeverAnEmptyAnswer(t *testing.T) {
 			if err := do(name, good); err != nil {
 				t.Fatal(err)
 			}
-			s, err := Open(t.Context(), out)
+			s, err := Open(t.Context(), out, OpenOptions{})
 			if err == nil {
 				err = s.Verify(t.Context())
 			}
@@ -152,7 +151,7 @@ func TestDamageIsAnErrorAndNeverAnEmptyAnswer(t *testing.T) {
 			}
 		}
 	}
-	s, err := Open(t.Context(), out)
+	s, err := Open(t.Context(), out, OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,18 +164,15 @@ func TestDamageIsAnErrorAndNeverAnEmptyAnswer(t *testing.T) {
 	ctx := t.Context()
 	_, affected := s.Affected(ctx, "Go", "example.org/a")
 	_, rec := s.Record(ctx, "Go", "GO-2024-1")
-	_, kev := s.Exploited(ctx, "CVE-2024-1")
-	_, epss := s.EPSS(ctx, "CVE-2024-1")
-	_, cvss := s.CVSS(ctx, "CVE-2024-1")
+	_, facts := s.Facts(ctx, "CVE-2024-1")
 	_, _, eol := s.EndOfLife(ctx, "debian", "12")
-	for what, err := range map[string]error{"affected": affected, "record": rec, "kev": kev, "epss": epss, "cvss": cvss,
-		"eol": eol} {
+	for what, err := range map[string]error{"affected": affected, "record": rec, "facts": facts, "eol": eol} {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s without its shard: error is %v", what, err)
 		}
 	}
 	// A failure is not remembered: the set heals when its files do.
-	if _, err := Build(ctx, BuildOptions{From: exports(t, small())}, out); err != nil {
+	if _, err := Build(ctx, BuildOptions{From: exportsOf(t, small())}, out); err != nil {
 		t.Fatal(err)
 	}
 	if l, err := s.Affected(ctx, "Go", "example.org/a"); len(l) != 2 || err != nil {
@@ -186,20 +182,24 @@ func TestDamageIsAnErrorAndNeverAnEmptyAnswer(t *testing.T) {
 
 func TestABadIndexIsRefused(t *testing.T) {
 	for _, raw := range []string{
-		`{}`, `{"format":2}`, `[`, `{"format":1,"tables":[{"kind":"kev","shards":[{"prefix":"","layer":1}]}]}`,
-		`{"format":1,"tables":[{"kind":"kev","shards":[{"prefix":"","layer":-1}]}]}`,
-		`{"format":1,"tables":[{"kind":"kev","shards":[{"prefix":"1","layer":0},{"prefix":"0","layer":0}]}]}`,
-		`{"format":1,"tables":[{"kind":"kev","shards":[{"prefix":"0","layer":0},{"prefix":"01","layer":0}]}]}`,
-		`{"format":1,"tables":[{"kind":"kev","shards":[{"prefix":"2","layer":0}]}]}`,
+		`{}`, `{"format":1}`, `[`, `{"format":2,"tables":[{"kind":"eol","keys":1,"first":1}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":1,"first":-1}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":-1,"first":0}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":1,"first":9223372036854775807}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":1,"first":0,"filter":true}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":2,"first":0,"prefixes":"0 1"}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":2,"first":0,"prefixes":"1 0"}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":2,"first":0,"prefixes":"0 01"}]}`,
+		`{"format":2,"tables":[{"kind":"eol","keys":2,"first":0,"prefixes":"2"}]}`,
 	} {
-		if _, err := parseIndex([]byte(raw), 1); err == nil {
+		if _, _, err := parseIndex([]byte(raw), 1); err == nil {
 			t.Errorf("%s was accepted", raw)
 		}
 	}
 }
 
 func TestASetServesManyAtOnce(t *testing.T) {
-	s, _ := build(t, BuildOptions{From: exports(t, small())})
+	s, _ := build(t, BuildOptions{From: exportsOf(t, small())})
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
@@ -242,7 +242,7 @@ func TestTheIndexedLookupEqualsANaiveScan(t *testing.T) {
 		all = append(all, p)
 		by[Family(ecosystem)] = append(by[Family(ecosystem)], file{fmt.Sprintf("X-%d.json", i), raw})
 	}
-	s, _ := build(t, BuildOptions{From: exports(t, by)})
+	s, _ := build(t, BuildOptions{From: exportsOf(t, by)})
 	for range 1500 {
 		ecosystem, name, v := ecosystems[random.IntN(len(ecosystems))], fmt.Sprintf("pkg-%d", random.IntN(160)), version()
 		list, err := s.Affected(t.Context(), ecosystem, name)

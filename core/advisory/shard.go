@@ -15,12 +15,14 @@ import (
 )
 
 const (
-	shardMagic   = "CBAS"
-	shardVersion = 1
+	shardMagic = "CBAS"
+	// formatVersion is the version of shards, filters and the index that this program writes and reads.
+	formatVersion = 2
 	// shardTarget is the size at which a shard is split, blockTarget that at which a block ends; raw bytes. A smaller
-	// block is faster to search, a larger one compresses better.
-	shardTarget = 192 << 10
-	blockTarget = 48 << 10
+	// block is faster to search, a larger one compresses better; a smaller shard costs a scan less to fetch, and everybody
+	// a longer manifest.
+	shardTarget = 96 << 10
+	blockTarget = 96 << 10
 	// maxBlock bounds one raw block: the largest value besides blockTarget, with room for growth.
 	maxBlock = 32 << 20
 	// encoderWindow is how far back a block refers, in bytes: more than all but a few blocks have.
@@ -84,7 +86,7 @@ func encodeShard(kind tableKind, entries []entry, z *zstd.Encoder) ([]byte, erro
 	if count > 1<<16-1 {
 		return nil, fmt.Errorf("a shard of %d blocks is too large", count)
 	}
-	out := append([]byte(shardMagic), shardVersion, byte(kind))
+	out := append([]byte(shardMagic), formatVersion, byte(kind))
 	out = binary.LittleEndian.AppendUint16(out, uint16(count))
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(entries)))
 	return slices.Concat(out, blocks, prints, frames), nil
@@ -125,8 +127,8 @@ func decodeShard(kind tableKind, data []byte) (*shard, error) {
 	if len(data) < headerSize || string(data[:4]) != shardMagic {
 		return nil, fmt.Errorf("%w: it does not begin with %q", errShard, shardMagic)
 	}
-	if data[4] != shardVersion {
-		return nil, fmt.Errorf("%w: version %d, and this program reads version %d", errShard, data[4], shardVersion)
+	if data[4] != formatVersion {
+		return nil, fmt.Errorf("%w: version %d, and this program reads version %d", errShard, data[4], formatVersion)
 	}
 	if data[5] != byte(kind) {
 		return nil, fmt.Errorf("%w: it holds kind %d, want %d", errShard, data[5], kind)

@@ -7,7 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 func zstdPair(t testing.TB) (*zstd.Encoder, *zstd.Decoder) {
@@ -87,7 +91,7 @@ func TestATableIsSplitByLeadingBits(t *testing.T) {
 		t.Fatalf("%d parts", len(parts))
 	}
 	total := 0
-	ix := tableIndex{}
+	ix := tableIndex{Kind: "packages", Keys: 20000}
 	for i, p := range parts {
 		size := 0
 		for _, e := range p.entries {
@@ -100,16 +104,20 @@ func TestATableIsSplitByLeadingBits(t *testing.T) {
 			t.Errorf("part %s has %d bytes", p.prefix, size)
 		}
 		total += len(p.entries)
-		ix.Shards = append(ix.Shards, shardIndex{Prefix: p.prefix, Layer: i})
+		if i > 0 {
+			ix.Prefixes += " "
+		}
+		ix.Prefixes += p.prefix
 	}
 	if total != 20000 {
 		t.Errorf("%d entries in all parts", total)
 	}
-	if err := ix.check(len(parts)); err != nil {
-		t.Error(err)
+	opened, err := ix.open(len(parts))
+	if err != nil {
+		t.Fatal(err)
 	}
 	for i, p := range parts {
-		if got, ok := ix.shardOf(p.entries[0].hash); !ok || got != i {
+		if got, ok := opened.layerOf(p.entries[0].hash); !ok || got != i {
 			t.Errorf("part %d is looked for in %d", i, got)
 		}
 	}
@@ -170,9 +178,10 @@ func FuzzShard(f *testing.F) {
 		value, ok, err := s.find(key, hashOf(key), d)
 		if ok && err == nil {
 			// Values of any bytes decode or fail; they never panic.
-			_, _ = decodeAffected("Go", value)
+			_, _ = decodeList("Go", value)
 			_, _ = decodeRecord(key, value)
-			_, _ = decodeVectors(value)
+			_, _ = decodeFacts(value)
+			_, _ = decodeNames(value)
 			_, _, _ = decodePair(value)
 		}
 		_ = s.all(d, func(string, []byte) error { return nil })
@@ -181,21 +190,40 @@ func FuzzShard(f *testing.F) {
 
 // FuzzValues checks that what decodes encodes to the same value again.
 func FuzzValues(f *testing.F) {
-	f.Add(encodeAffected([]Affected{{ID: "GO-1", Name: "a", Ranges: []Range{rangeOf(true, "introduced", "0", "fixed",
-		"1")}, Versions: []string{"1"}}}))
-	f.Add(encodeRecord(&Record{Aliases: []string{"CVE-1"}, Severity: []Vector{{"CVSS_V2", "x"}}, Summary: "s"}))
+	f.Add(encodeList([][]byte{encodeAffected(&Affected{ID: "GO-1", Name: "a", Ranges: []Range{rangeOf(true, "introduced", "0", "fixed",
+		"1")}, Versions: []string{"1"}, Module: "nodejs:12"})}))
+	f.Add(encodeRecord(&Record{Aliases: []string{"CVE-1"}, Severity: []Vector{{"CVSS_V2", "x"}}, Summary: "s",
+		Packages: []PackageName{{"Debian:12", "a"}}}))
+	f.Add(encodeFacts(&Facts{Vectors: []Vector{{"CVSS_V2", "x"}}, Exploited: &core.Exploited{Since: "2024-01-02"},
+		EPSS: &core.EPSS{Score: 0.12345, Percentile: 1}}))
+	f.Add(encodeNames([]RecordName{{"Go", "GO-1"}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if l, err := decodeAffected("Go", data); err == nil {
-			again, err := decodeAffected("Go", encodeAffected(l))
-			if err != nil || fmt.Sprint(again) != fmt.Sprint(l) {
-				t.Fatalf("%v became %v (%v)", l, again, err)
+		if l, err := decodeList("Go", data); err == nil {
+			var all [][]byte
+			for i := range l {
+				all = append(all, encodeAffected(&l[i]))
 			}
+			again, err := decodeList("Go", encodeList(all))
+			same(t, l, again, err)
 		}
 		if r, err := decodeRecord("X", data); err == nil {
 			again, err := decodeRecord("X", encodeRecord(&r))
-			if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
-				t.Fatalf("%v became %v (%v)", r, again, err)
-			}
+			same(t, r, again, err)
+		}
+		if v, err := decodeFacts(data); err == nil {
+			again, err := decodeFacts(encodeFacts(&v))
+			same(t, v, again, err)
+		}
+		if n, err := decodeNames(data); err == nil {
+			again, err := decodeNames(encodeNames(n))
+			same(t, n, again, err)
 		}
 	})
+}
+
+func same(t *testing.T, before, after any, err error) {
+	t.Helper()
+	if err != nil || !cmp.Equal(before, after, cmpopts.EquateEmpty()) {
+		t.Fatalf("%v became %v (%v)", before, after, err)
+	}
 }

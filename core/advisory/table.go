@@ -13,15 +13,25 @@ type tableKind byte
 const (
 	packagesTable tableKind = iota + 1
 	recordsTable
-	cvssTable
-	kevTable
-	epssTable
+	idsTable
+	factsTable
 	eolTable
 )
 
-var tableNames = map[tableKind]string{
-	packagesTable: "packages", recordsTable: "records", cvssTable: "cvss",
-	kevTable: "kev", epssTable: "epss", eolTable: "eol",
+// tableKinds are the kinds by the names that the index gives them.
+func tableKinds() map[string]tableKind {
+	return map[string]tableKind{"packages": packagesTable, "records": recordsTable, "ids": idsTable, "facts": factsTable,
+		"eol": eolTable}
+}
+
+// String returns the name that the index gives the kind.
+func (k tableKind) String() string {
+	for name, kind := range tableKinds() {
+		if kind == k {
+			return name
+		}
+	}
+	return fmt.Sprintf("table(%d)", byte(k))
 }
 
 // part is one shard's share of a table: the keys whose hash begins with prefix.
@@ -49,12 +59,33 @@ func splitAt(parts []part, prefix string, entries []entry) []part {
 	return splitAt(splitAt(parts, prefix+"0", entries[:middle]), prefix+"1", entries[middle:])
 }
 
-// shardOf finds the shard that would hold the hash. Prefixes are sorted and none begins another.
-func (t *tableIndex) shardOf(hash uint64) (int, bool) {
-	bits := fmt.Sprintf("%064b", hash)
-	i := sort.Search(len(t.Shards), func(i int) bool { return t.Shards[i].Prefix > bits }) - 1
-	if i < 0 || !strings.HasPrefix(bits, t.Shards[i].Prefix) {
+// tableOf is a table of an opened set.
+type tableOf struct {
+	kind     tableKind
+	name     string
+	prefixes []string // of its shards, sorted; none begins another
+	first    int      // position of the first shard among the manifest's layers
+	filter   int      // position of the filter, 0 for none: it follows the shards
+}
+
+// layerOf finds the layer that holds the shard that would hold the hash.
+func (t *tableOf) layerOf(hash uint64) (int, bool) {
+	if len(t.prefixes) == 0 {
 		return 0, false
 	}
-	return i, true
+	digits := fmt.Sprintf("%064b", hash)
+	i := sort.Search(len(t.prefixes), func(i int) bool { return t.prefixes[i] > digits }) - 1
+	if i < 0 || !strings.HasPrefix(digits, t.prefixes[i]) {
+		return 0, false
+	}
+	return t.first + i, true
+}
+
+// layers are the positions of the table's shards.
+func (t *tableOf) layers() []int {
+	out := make([]int, len(t.prefixes))
+	for i := range out {
+		out[i] = t.first + i
+	}
+	return out
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 // errValue is the error for bytes that are no value. Values come from shards whose digest was verified, so that it
@@ -34,6 +37,14 @@ func (e *encoder) vectors(l []Vector) {
 	for _, v := range l {
 		e.string(v.Type)
 		e.string(v.Score)
+	}
+}
+
+func (e *encoder) flag(b bool) {
+	if b {
+		e.number(1)
+	} else {
+		e.number(0)
 	}
 }
 
@@ -122,6 +133,23 @@ func (d *decoder) time() time.Time {
 	return time.Unix(int64(n), 0).UTC()
 }
 
+func (d *decoder) flag() bool {
+	n := d.number()
+	if n > 1 {
+		d.fail()
+	}
+	return n == 1
+}
+
+func (d *decoder) probability() float64 {
+	n := d.number()
+	if n > million {
+		d.fail()
+		return 0
+	}
+	return float64(n) / million
+}
+
 // end returns the sticky error, or one for bytes that are left over.
 func (d *decoder) end() error {
 	if d.err == nil && len(d.b) > 0 {
@@ -130,41 +158,49 @@ func (d *decoder) end() error {
 	return d.err
 }
 
-// encodeAffected writes the value of a table of packages: each advisory's id, name, urgency, ranges (1 for semantic
+// encodeAffected writes what one advisory says of a package: its id, the name, urgency, module, ranges (1 for semantic
 // order or 0, then kind and version of each event), versions and vectors.
-func encodeAffected(list []Affected) []byte {
+func encodeAffected(a *Affected) []byte {
 	var e encoder
-	e.number(uint64(len(list)))
-	for _, a := range list {
-		e.string(a.ID)
-		e.string(a.Name)
-		e.string(a.Urgency)
-		e.number(uint64(len(a.Ranges)))
-		for _, r := range a.Ranges {
-			semver := uint64(0)
-			if r.Semver {
-				semver = 1
-			}
-			e.number(semver)
-			e.number(uint64(len(r.Events)))
-			for _, ev := range r.Events {
-				e.number(uint64(ev.Kind))
-				e.string(ev.Version)
-			}
+	e.string(a.ID)
+	e.string(a.Name)
+	e.string(a.Urgency)
+	e.string(a.Module)
+	e.number(uint64(len(a.Ranges)))
+	for _, r := range a.Ranges {
+		semver := uint64(0)
+		if r.Semver {
+			semver = 1
 		}
-		e.strings(a.Versions)
-		e.vectors(a.Severity)
+		e.number(semver)
+		e.number(uint64(len(r.Events)))
+		for _, ev := range r.Events {
+			e.number(uint64(ev.Kind))
+			e.string(ev.Version)
+		}
+	}
+	e.strings(a.Versions)
+	e.vectors(a.Severity)
+	return e.b
+}
+
+// encodeList writes the value of a table of packages: all that advisories say of one.
+func encodeList(affected [][]byte) []byte {
+	var e encoder
+	e.number(uint64(len(affected)))
+	for _, a := range affected {
+		e.b = append(e.b, a...)
 	}
 	return e.b
 }
 
-func decodeAffected(ecosystem string, b []byte) ([]Affected, error) {
+func decodeList(ecosystem string, b []byte) ([]Affected, error) {
 	d := decoder{b: b}
-	list := make([]Affected, d.length(6))
+	list := make([]Affected, d.length(7))
 	for i := range list {
 		a := &list[i]
 		a.Ecosystem = ecosystem
-		a.ID, a.Name, a.Urgency = d.string(), d.string(), d.string()
+		a.ID, a.Name, a.Urgency, a.Module = d.string(), d.string(), d.string(), d.string()
 		if n := d.length(2); n > 0 {
 			a.Ranges = make([]Range, n)
 		}
@@ -204,6 +240,11 @@ func encodeRecord(r *Record) []byte {
 	e.string(r.Rating)
 	e.string(r.Summary)
 	e.strings(r.References)
+	e.number(uint64(len(r.Packages)))
+	for _, p := range r.Packages {
+		e.string(p.Ecosystem)
+		e.string(p.Name)
+	}
 	return e.b
 }
 
@@ -213,24 +254,71 @@ func decodeRecord(id string, b []byte) (Record, error) {
 	r.Aliases, r.Upstream, r.Related = d.strings(), d.strings(), d.strings()
 	r.Severity = d.vectors()
 	r.Rating, r.Summary, r.References = d.string(), d.string(), d.strings()
+	if n := d.length(2); n > 0 {
+		r.Packages = make([]PackageName, n)
+	}
+	for i := range r.Packages {
+		r.Packages[i] = PackageName{Ecosystem: d.string(), Name: d.string()}
+	}
 	return r, d.end()
 }
 
-// encodeVectors writes the value of the table cvss.
-func encodeVectors(l []Vector) []byte {
+// encodeFacts writes the value of the table of facts: CVSS vectors; 0, or 1 and the date and 1 for ransomware; 0, or 1 and
+// EPSS score and percentile in millionths.
+func encodeFacts(f *Facts) []byte {
 	var e encoder
-	e.vectors(l)
+	e.vectors(f.Vectors)
+	e.flag(f.Exploited != nil)
+	if f.Exploited != nil {
+		e.string(f.Exploited.Since)
+		e.flag(f.Exploited.Ransomware)
+	}
+	e.flag(f.EPSS != nil)
+	if f.EPSS != nil {
+		e.number(millionths(f.EPSS.Score))
+		e.number(millionths(f.EPSS.Percentile))
+	}
 	return e.b
 }
 
-func decodeVectors(b []byte) ([]Vector, error) {
+func decodeFacts(b []byte) (Facts, error) {
 	d := decoder{b: b}
-	l := d.vectors()
+	f := Facts{Vectors: d.vectors()}
+	if d.flag() {
+		f.Exploited = &core.Exploited{Since: d.string(), Ransomware: d.flag()}
+	}
+	if d.flag() {
+		f.EPSS = &core.EPSS{Score: d.probability(), Percentile: d.probability()}
+	}
+	return f, d.end()
+}
+
+// million is in how many parts probabilities are stored: FIRST publishes five decimals, and once published nine.
+const million = 1_000_000
+
+func millionths(p float64) uint64 { return uint64(math.Round(p * million)) }
+
+// encodeNames writes the value of the table of ids: family and id of each record that the id is another name of.
+func encodeNames(l []RecordName) []byte {
+	var e encoder
+	e.number(uint64(len(l)))
+	for _, n := range l {
+		e.string(n.Family)
+		e.string(n.ID)
+	}
+	return e.b
+}
+
+func decodeNames(b []byte) ([]RecordName, error) {
+	d := decoder{b: b}
+	l := make([]RecordName, d.length(2))
+	for i := range l {
+		l[i] = RecordName{Family: d.string(), ID: d.string()}
+	}
 	return l, d.end()
 }
 
-// encodePair writes the values of kev (date, "ransomware" or ""), epss (score and percentile as decimals) and eol
-// (last day of support, last day of paid support).
+// encodePair writes the value of the table eol: last day of support, last day of paid support.
 func encodePair(a, b string) []byte {
 	var e encoder
 	e.string(a)

@@ -290,7 +290,7 @@ func openAdvisories(ctx context.Context, ref string) (*advisory.Set, error) {
 	if ref == "" {
 		return advisory.Starter()
 	}
-	return advisory.Open(ctx, ref)
+	return advisory.Open(ctx, ref, advisory.OpenOptions{})
 }
 
 // loadPolicy returns a built-in profile or the policy in a file.

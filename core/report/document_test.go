@@ -342,6 +342,8 @@ func enumOf(t reflect.Type) []string {
 	words := map[reflect.Type][]string{
 		reflect.TypeFor[core.SubjectKind](): {string(core.KindIndex), string(core.KindImage), string(core.KindSource),
 			string(core.KindSBOM)},
+		reflect.TypeFor[core.Confidence](): {core.ConfidenceUnknown.String(), core.ConfidenceLow.String(),
+			core.ConfidenceMedium.String(), core.ConfidenceHigh.String()},
 		reflect.TypeFor[core.Completeness](): {string(core.Complete), string(core.Partial), string(core.Failed),
 			string(core.Skipped)},
 		reflect.TypeFor[core.FindingKind](): {string(core.KindVulnerability), string(core.KindMalware),

@@ -619,8 +619,8 @@ func advisoriesOf(a core.AdvisorySource) string {
 		return "none"
 	}
 	s := a.Name
-	if !a.Built.IsZero() {
-		s += " of " + a.Built.UTC().Format("2006-01-02")
+	if !a.AsOf.IsZero() {
+		s += " of " + a.AsOf.UTC().Format("2006-01-02")
 	}
 	if a.Records > 0 {
 		s += ", " + plural(a.Records, "record")

@@ -52,7 +52,7 @@ func refusedDocument() Document {
 			{Name: "registry.example/team/shop:1.4.2", Kind: core.KindImage, Digest: arm64Digest, Parent: indexDigest,
 				Platform: &core.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}},
 		},
-		Advisories: core.AdvisorySource{Name: "oci:advisories", Records: 65231, Built: judgedAt.Add(-30 * time.Hour), Digest: digestOfAll("d")},
+		Advisories: core.AdvisorySource{Name: "oci:advisories", Records: 65231, AsOf: judgedAt.Add(-30 * time.Hour), Digest: digestOfAll("d")},
 	}
 	for range 214 {
 		e.Packages = append(e.Packages, core.Package{Subject: amd64Digest, Name: "p", Purl: "pkg:generic/p"})
@@ -109,7 +109,7 @@ func refusedDocument() Document {
 // undecidedDocument is the first command of a new user: a clean image, and the starter advisories only.
 func undecidedDocument() Document {
 	d := passedDocument()
-	d.Evidence.Advisories = core.AdvisorySource{Name: "embedded starter set", Starter: true, Records: 1893, Built: judgedAt.Add(-72 * time.Hour)}
+	d.Evidence.Advisories = core.AdvisorySource{Name: "embedded starter set", Starter: true, Records: 1893, AsOf: judgedAt.Add(-72 * time.Hour)}
 	d.Verdict.Decision = core.Undecided
 	d.Verdict.Gaps = []core.Gap{{
 		Examination: core.ExamineAdvisories, Subject: amd64Digest, Status: core.Partial,
@@ -125,7 +125,7 @@ func passedDocument() Document {
 		Subjects: []core.Subject{{Name: "oci:examples/image", Kind: core.KindImage, Digest: amd64Digest,
 			Platform: &core.Platform{OS: "linux", Architecture: "amd64"}}},
 		Packages:   []core.Package{{Subject: amd64Digest, Name: "busybox", Purl: "pkg:apk/alpine/busybox@1.36"}},
-		Advisories: core.AdvisorySource{Name: "oci:advisories", Records: 65231, Built: judgedAt.Add(-30 * time.Hour)},
+		Advisories: core.AdvisorySource{Name: "oci:advisories", Records: 65231, AsOf: judgedAt.Add(-30 * time.Hour)},
 	}
 	return NewDocument(Tool{Name: "cleanbill", Version: "1.0.0"}, e, &core.Verdict{
 		Decision: core.Passed, Time: judgedAt,

@@ -46,7 +46,7 @@ func BenchmarkColdMatch(b *testing.B) {
 			""))
 	}
 	for b.Loop() {
-		set, err := advisory.Open(b.Context(), warm.Source().Name)
+		set, err := advisory.Open(b.Context(), warm.Source().Name, advisory.OpenOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

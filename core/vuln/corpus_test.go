@@ -65,7 +65,7 @@ func realSet(t testing.TB, ecosystems ...string) *advisory.Set {
 	if _, err := advisory.Build(t.Context(), options, out); err != nil {
 		t.Fatal(err)
 	}
-	set, err := advisory.Open(t.Context(), "oci:"+out)
+	set, err := advisory.Open(t.Context(), "oci:"+out, advisory.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ func (m *matcher) finding(ctx context.Context, f flaw, p *core.Package, ecosyste
 		if out.Match == "" || rank(piece.hit.match) < rank(out.Match) {
 			out.Match = piece.hit.match
 		}
+		out.Confidence = max(out.Confidence, confidence(piece.hit))
 		if out.Title == "" && !piece.shared {
 			out.Title = r.Summary
 		}
@@ -54,32 +55,33 @@ func (m *matcher) finding(ctx context.Context, f flaw, p *core.Package, ecosyste
 func (m *matcher) factsOfCVEs(ctx context.Context, f *flaw, out *core.Finding) error {
 	var vectors []advisory.Vector
 	for _, cve := range f.cves() {
-		v, err := m.set.CVSS(ctx, cve)
+		facts, err := m.set.Facts(ctx, cve)
 		if err != nil {
 			return err
 		}
-		vectors = append(vectors, v...)
-		exploited, err := m.set.Exploited(ctx, cve)
-		if err != nil {
-			return err
+		vectors = append(vectors, facts.Vectors...)
+		if e := facts.Exploited; e != nil && (out.Exploited == nil || e.Since < out.Exploited.Since) {
+			ransomware := e.Ransomware || out.Exploited != nil && out.Exploited.Ransomware
+			out.Exploited = &core.Exploited{Since: e.Since, Ransomware: ransomware}
+		} else if e != nil {
+			out.Exploited.Ransomware = out.Exploited.Ransomware || e.Ransomware
 		}
-		if exploited != nil && (out.Exploited == nil || exploited.Since < out.Exploited.Since) {
-			ransomware := exploited.Ransomware || out.Exploited != nil && out.Exploited.Ransomware
-			out.Exploited = &core.Exploited{Since: exploited.Since, Ransomware: ransomware}
-		} else if exploited != nil {
-			out.Exploited.Ransomware = out.Exploited.Ransomware || exploited.Ransomware
-		}
-		epss, err := m.set.EPSS(ctx, cve)
-		if err != nil {
-			return err
-		}
-		if epss != nil && (out.EPSS == nil || epss.Score > out.EPSS.Score) {
-			out.EPSS = epss
+		if facts.EPSS != nil && (out.EPSS == nil || facts.EPSS.Score > out.EPSS.Score) {
+			out.EPSS = facts.EPSS
 		}
 	}
 	r := rate(f, vectors)
 	out.Severity, out.Score, out.Vector, out.SeveritySource = r.severity, r.score, r.vector, r.source
 	return nil
+}
+
+// confidence is how sure one advisory's match is.
+func confidence(h *hit) core.Confidence {
+	switch {
+	case h.match == core.MatchName, h.unsure:
+		return core.ConfidenceLow
+	}
+	return core.ConfidenceHigh
 }
 
 func rank(m core.Match) int {

@@ -2,6 +2,7 @@ package vuln
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,11 +17,11 @@ type Advisories interface {
 	Source() core.AdvisorySource
 	// Covers reports whether the set holds an ecosystem's advisories, for a distribution those of the release.
 	Covers(ecosystem string) bool
+	// Prepare is told what is about to be looked up, to fetch it together.
+	Prepare(ctx context.Context, k advisory.Keys) error
 	Affected(ctx context.Context, ecosystem, name string) ([]advisory.Affected, error)
 	Record(ctx context.Context, ecosystem, id string) (advisory.Record, error)
-	CVSS(ctx context.Context, cve string) ([]advisory.Vector, error)
-	Exploited(ctx context.Context, cve string) (*core.Exploited, error)
-	EPSS(ctx context.Context, cve string) (*core.EPSS, error)
+	Facts(ctx context.Context, cve string) (advisory.Facts, error)
 	EndOfLife(ctx context.Context, distroID, versionID string) (date string, ok bool, err error)
 }
 
@@ -28,38 +29,38 @@ type Advisories interface {
 // beyond its support, and for each subject the examination of advisories. It sets e.Advisories and the end of life of
 // distributions. An error means that the set could not be read; e is then as it was.
 func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time) error {
-	m := matcher{set: set, known: map[identity]answer{}}
-	var findings []core.Finding
+	const hint = "the set of advisories is damaged, incomplete or out of reach: fetch or build it again"
+	m := matcher{set: set, known: map[identity]*answer{}}
 	coverage := map[core.Digest]*coverage{}
 	for _, s := range e.Subjects {
 		if s.Kind != core.KindIndex {
 			coverage[s.Digest] = newCoverage()
 		}
 	}
+	asked := make([]*answer, len(e.Packages))
 	for i := range e.Packages {
 		p := &e.Packages[i]
-		c := coverage[p.Subject]
-		if c == nil {
-			c = newCoverage()
-			coverage[p.Subject] = c
+		if coverage[p.Subject] == nil {
+			coverage[p.Subject] = newCoverage()
 		}
-		if !p.Visible() {
-			continue
+		if p.Visible() {
+			asked[i] = m.question(p, coverage[p.Subject])
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+	}
+	if err := m.answer(ctx); err != nil {
+		return &core.Failure{Doing: "look the packages up", Err: err, Hint: hint}
+	}
+	var findings []core.Finding
+	for i, a := range asked {
+		if a != nil {
+			p := &e.Packages[i]
+			coverage[p.Subject].unclear = append(coverage[p.Subject].unclear, a.unclear...)
+			findings = append(findings, a.about(p)...)
 		}
-		found, err := m.packageFindings(ctx, p, c)
-		if err != nil {
-			return &core.Failure{Doing: "look up " + p.Purl, Err: err,
-				Hint: "the set of advisories is damaged or incomplete: build or fetch it again"}
-		}
-		findings = append(findings, found...)
 	}
 	ended, ends, err := endsOfLife(ctx, set, e.Images, now)
 	if err != nil {
-		return &core.Failure{Doing: "look up the end of life of a distribution", Err: err,
-			Hint: "the set of advisories is damaged or incomplete: build or fetch it again"}
+		return &core.Failure{Doing: "look up the end of life of a distribution", Err: err, Hint: hint}
 	}
 	for i, date := range ends {
 		if date != "" {
@@ -72,10 +73,12 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 	return nil
 }
 
-// matcher remembers what it found out about a package, which every platform of an index asks again.
+// matcher gathers questions, each asked once although every platform of an index asks it again, and answers them in
+// stages, so that what a stage needs from afar is fetched together.
 type matcher struct {
-	set   Advisories
-	known map[identity]answer
+	set     Advisories
+	known   map[identity]*answer
+	answers []*answer // in the order of asking
 }
 
 // identity is what the answer depends on.
@@ -85,40 +88,100 @@ type identity struct {
 
 // answer is what is known of a package: findings without subject and place, and advisories that could not be compared.
 type answer struct {
-	findings []core.Finding
-	unclear  []string
+	pkg       *core.Package // one of those that ask
+	ecosystem string
+	lookups   []lookup
+	hits      []hit
+	flaws     []flaw
+	findings  []core.Finding
+	unclear   []string
 }
 
-func (m *matcher) packageFindings(ctx context.Context, p *core.Package, c *coverage) ([]core.Finding, error) {
+// question returns the answer to be to what is asked about a package, or nil if it cannot be looked up.
+func (m *matcher) question(p *core.Package, c *coverage) *answer {
 	ecosystem := ecosystemOf(p)
-	if !c.add(m.set, p, ecosystem) {
-		return nil, nil
+	var list []lookup
+	if c.add(m.set, p, ecosystem) {
+		list = lookups(p, ecosystem)
+	}
+	list = append(list, namesakes(m.set, p, ecosystem)...)
+	if len(list) == 0 {
+		return nil
 	}
 	id := identity{ecosystem: ecosystem, name: p.Name, version: p.Version}
 	if p.Source != nil {
 		id.source, id.sourceVersion = p.Source.Name, p.Source.Version
 	}
-	a, ok := m.known[id]
-	if !ok {
-		var err error
-		if a, err = m.ask(ctx, p, ecosystem); err != nil {
-			return nil, err
-		}
+	a := m.known[id]
+	if a == nil {
+		a = &answer{pkg: p, ecosystem: ecosystem, lookups: list}
 		m.known[id] = a
+		m.answers = append(m.answers, a)
 	}
-	c.unclear = append(c.unclear, a.unclear...)
+	return a
+}
+
+// answer finds the advisories that affect the packages and makes findings of them.
+func (m *matcher) answer(ctx context.Context) error {
+	var keys advisory.Keys
+	for _, a := range m.answers {
+		for _, l := range a.lookups {
+			keys.Packages = append(keys.Packages, advisory.PackageName{Ecosystem: l.ecosystem, Name: l.name})
+		}
+	}
+	if err := m.set.Prepare(ctx, keys); err != nil {
+		return err
+	}
+	keys = advisory.Keys{}
+	for _, a := range m.answers {
+		if err := m.meet(ctx, a); err != nil {
+			return fmt.Errorf("%s: %w", a.pkg.Purl, err)
+		}
+		for _, h := range a.hits {
+			keys.Records = append(keys.Records, advisory.RecordName{Family: advisory.Family(h.affected[0].Ecosystem), ID: h.record.ID})
+		}
+	}
+	if err := m.set.Prepare(ctx, keys); err != nil {
+		return err
+	}
+	keys = advisory.Keys{}
+	for _, a := range m.answers {
+		if err := m.join(ctx, a); err != nil {
+			return fmt.Errorf("%s: %w", a.pkg.Purl, err)
+		}
+		for i := range a.flaws {
+			keys.CVEs = append(keys.CVEs, a.flaws[i].cves()...)
+		}
+	}
+	if err := m.set.Prepare(ctx, keys); err != nil {
+		return err
+	}
+	for _, a := range m.answers {
+		for _, f := range a.flaws {
+			finding, err := m.finding(ctx, f, a.pkg, a.ecosystem)
+			if err != nil {
+				return fmt.Errorf("%s: %w", a.pkg.Purl, err)
+			}
+			a.findings = append(a.findings, finding)
+		}
+	}
+	return nil
+}
+
+// about returns the findings for one of the packages that asked.
+func (a *answer) about(p *core.Package) []core.Finding {
 	out := make([]core.Finding, len(a.findings))
 	for i, f := range a.findings {
 		f.Subject = p.Subject
-		f.Package = &core.PackageRef{Name: p.Name, Version: p.Version, Purl: p.Purl, Ecosystem: ecosystem}
+		f.Package = &core.PackageRef{Name: p.Name, Version: p.Version, Purl: p.Purl, Ecosystem: a.ecosystem}
 		f.Locations, f.Origin = slices.Clone(p.Locations), p.Origin
 		f.Aliases, f.SeenBy = slices.Clone(f.Aliases), slices.Clone(f.SeenBy)
 		if p.Vendored {
-			f.Match = core.MatchVendored
+			f.Match, f.Confidence = core.MatchVendored, min(f.Confidence, core.ConfidenceMedium)
 		}
 		out[i] = f
 	}
-	return out, nil
+	return out
 }
 
 // hit is one advisory that affects the package.
@@ -127,16 +190,16 @@ type hit struct {
 	affected []advisory.Affected // what it says of the package, in all its parts
 	version  string              // of the package or of its source
 	match    core.Match
+	// unsure says that the advisory may be about another build of the package.
+	unsure bool
 }
 
-// ask finds the advisories that affect a package and makes findings of them.
-func (m *matcher) ask(ctx context.Context, p *core.Package, ecosystem string) (answer, error) {
-	var out answer
-	var hits []hit
-	for _, l := range lookups(p, ecosystem) {
-		list, err := m.set.Affected(ctx, ecosystem, l.name)
+// meet finds the advisories that affect a package. Of their records only the ids are known then.
+func (m *matcher) meet(ctx context.Context, a *answer) error {
+	for _, l := range a.lookups {
+		list, err := m.set.Affected(ctx, l.ecosystem, l.name)
 		if err != nil {
-			return answer{}, err
+			return err
 		}
 		for len(list) > 0 {
 			n := 1
@@ -145,36 +208,35 @@ func (m *matcher) ask(ctx context.Context, p *core.Package, ecosystem string) (a
 			}
 			parts := list[:n]
 			list = list[n:]
-			if slices.ContainsFunc(hits, func(h hit) bool { return h.record.ID == parts[0].ID }) {
-				continue // the other name of the package met it
+			if slices.ContainsFunc(a.hits, func(h hit) bool { return h.record.ID == parts[0].ID }) {
+				continue // another name of the package met it
 			}
 			in, err := affects(parts, l.version)
 			if err != nil {
-				out.unclear = append(out.unclear, parts[0].ID+" and "+l.name+" "+quote(l.version)+": "+err.Error())
+				a.unclear = append(a.unclear, parts[0].ID+" and "+l.name+" "+quote(l.version)+": "+err.Error())
 			}
 			if in {
-				hits = append(hits, hit{affected: parts, version: l.version, match: l.match})
-				hits[len(hits)-1].record.ID = parts[0].ID
+				a.hits = append(a.hits, hit{affected: parts, version: l.version, match: l.match})
+				a.hits[len(a.hits)-1].record.ID = parts[0].ID
 			}
 		}
 	}
-	hits, err := m.withoutExtendedFixes(ctx, hits, ecosystem)
-	if err != nil || len(hits) == 0 {
-		return out, err
-	}
-	for i := range hits {
-		if hits[i].record, err = m.set.Record(ctx, ecosystem, hits[i].record.ID); err != nil {
-			return answer{}, err
+	var err error
+	a.hits, err = m.withoutExtendedFixes(ctx, a.hits, a.ecosystem)
+	return err
+}
+
+// join reads the records of the hits and joins those that are about one flaw.
+func (m *matcher) join(ctx context.Context, a *answer) error {
+	for i := range a.hits {
+		h := &a.hits[i]
+		var err error
+		if h.record, err = m.set.Record(ctx, h.affected[0].Ecosystem, h.record.ID); err != nil {
+			return err
 		}
 	}
-	for _, g := range group(hits) {
-		f, err := m.finding(ctx, g, p, ecosystem)
-		if err != nil {
-			return answer{}, err
-		}
-		out.findings = append(out.findings, f)
-	}
-	return out, nil
+	a.flaws = group(a.hits)
+	return nil
 }
 
 // affects reports whether any part of an advisory affects the version. Being affected for sure wins over doubt.
@@ -190,35 +252,6 @@ func affects(parts []advisory.Affected, version string) (bool, error) {
 		}
 	}
 	return false, doubt
-}
-
-// lookup is a name under which advisories may know a package.
-type lookup struct {
-	name, version string
-	match         core.Match
-}
-
-// lookups returns the names to try. Debian, Ubuntu and Alpine publish advisories about source packages only, and a
-// binary
-// package may have the name of another source. The rpm distributions and Wolfi publish about both.
-func lookups(p *core.Package, ecosystem string) []lookup {
-	binary := lookup{name: p.Name, version: p.Version, match: core.MatchExact}
-	if p.Source == nil || p.Source.Name == "" || !advisory.IsDistribution(ecosystem) {
-		return []lookup{binary}
-	}
-	source := lookup{name: p.Source.Name, version: p.Source.Version, match: core.MatchSource}
-	if source.version == "" {
-		source.version = p.Version
-	}
-	if source.name == p.Name {
-		source.match = core.MatchExact
-		return []lookup{source}
-	}
-	switch advisory.Family(ecosystem) {
-	case "Debian", "Ubuntu", "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Echo":
-		return []lookup{source}
-	}
-	return []lookup{binary, source}
 }
 
 // withoutExtendedFixes drops what Ubuntu Pro has fixed in the version installed: the advisories of the plain release

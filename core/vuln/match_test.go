@@ -63,7 +63,7 @@ func setOf(t testing.TB, by map[string][]string) *advisory.Set {
 	if len(report.Unreadable) > 0 {
 		t.Fatalf("unreadable: %q", report.Unreadable)
 	}
-	set, err := advisory.Open(t.Context(), out)
+	set, err := advisory.Open(t.Context(), out, advisory.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +224,8 @@ func TestAFindingSaysAllThatIsKnown(t *testing.T) {
 		Vector: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", SeveritySource: "CVSS 3.1",
 		Package:   &core.PackageRef{Name: "thing", Version: "2.1.0", Purl: "pkg:npm/thing@2.1.0", Ecosystem: "npm"},
 		Locations: []core.Location{{Path: "where/it/is"}}, Origin: &core.Origin{Layer: 2},
-		Fix:       core.Fix{State: core.FixAvailable, Versions: []string{"1.2.0", "2.3.0"}, Version: "2.3.0"},
-		Match:     core.MatchExact,
+		Fix:   core.Fix{State: core.FixAvailable, Versions: []string{"1.2.0", "2.3.0"}, Version: "2.3.0"},
+		Match: core.MatchExact, Confidence: core.ConfidenceHigh,
 		Exploited: &core.Exploited{Since: "2024-03-04", Ransomware: true}, EPSS: &core.EPSS{Score: 0.5, Percentile: 0.99},
 		Published: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC),
 		Modified:  time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC),

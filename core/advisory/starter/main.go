@@ -107,7 +107,7 @@ func choose(ctx context.Context, from, all string) (map[string]bool, error) {
 	if _, err := advisory.Build(ctx, options, all); err != nil {
 		return nil, err
 	}
-	set, err := advisory.Open(ctx, all)
+	set, err := advisory.Open(ctx, all, advisory.OpenOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -119,19 +119,15 @@ func pick(ctx context.Context, set *advisory.Set, candidates []candidate) (map[s
 	for i := range candidates {
 		c := &candidates[i]
 		for _, cve := range c.cves {
-			exploited, err := set.Exploited(ctx, cve)
+			facts, err := set.Facts(ctx, cve)
 			if err != nil {
 				return nil, err
 			}
-			if exploited != nil {
+			if facts.Exploited != nil {
 				chosen[c.key] = true
 			}
-			epss, err := set.EPSS(ctx, cve)
-			if err != nil {
-				return nil, err
-			}
-			if epss != nil {
-				c.score = max(c.score, epss.Score)
+			if facts.EPSS != nil {
+				c.score = max(c.score, facts.EPSS.Score)
 			}
 		}
 	}
