@@ -27,6 +27,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("REPOSITORY", root)
 			env.Setenv("EXAMPLE", filepath.Join(root, "examples", "image"))
 			env.Setenv("LANG", "C.UTF-8")
+			env.Setenv("CLEANBILL_ADVISORIES", "starter") // tests need no network
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

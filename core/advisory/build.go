@@ -88,10 +88,12 @@ func Build(ctx context.Context, o BuildOptions, out string) (BuildReport, error)
 
 // sink is where a set is written: blobs first, the switch to them last.
 type sink interface {
-	// blob keeps a blob and returns its descriptor. It may be called by several goroutines.
+	// has reports whether a blob is there already. It may be called by several goroutines, as blob may.
+	has(ctx context.Context, d descriptor) (bool, error)
+	// blob keeps a blob and returns its descriptor.
 	blob(mediaType string, blob []byte) (descriptor, error)
-	// finish keeps the manifest and makes it the set.
-	finish(m *manifest) (descriptor, error)
+	// finish keeps the manifest and makes it, with its signatures, the set. What they name was kept before.
+	finish(manifest []byte, signatures []attached) (descriptor, error)
 	// undo takes back what was kept, after a failure.
 	undo()
 	// new is the size of the blobs that were not there before.

@@ -70,19 +70,15 @@ func (c *Cache) get(_ context.Context, d descriptor, most int64) ([]byte, error)
 	return raw, nil
 }
 
-// has reports whether a blob of the right size is there.
-func (c *Cache) has(d descriptor) bool {
-	info, err := os.Lstat(c.blob(d))
-	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
-}
-
 // put keeps a blob that was verified.
 func (c *Cache) put(d descriptor, raw []byte) error { return replaceFile(c.blob(d), raw) }
 
-// head is what a reference led to.
+// head is what a reference led to, with its signatures if somebody asked for them. Whoever can write to the cache can
+// write it: what is read offline is worth what its signature is worth.
 type head struct {
 	Reference  string     `json:"reference"`
 	Descriptor descriptor `json:"descriptor"`
+	Attached   []attached `json:"attached,omitempty"`
 	Checked    time.Time  `json:"checked"`
 }
 
@@ -101,12 +97,17 @@ func (c *Cache) head(reference string) (head, bool) {
 	return h, true
 }
 
-func (c *Cache) setHead(reference string, d descriptor, now time.Time) error {
-	raw, err := json.Marshal(head{Reference: reference, Descriptor: d, Checked: now.UTC().Truncate(time.Second)})
+// setHead writes down what a reference led to. Signatures that are known of the same set stay known.
+func (c *Cache) setHead(h head) error {
+	if before, ok := c.head(h.Reference); ok && h.Attached == nil && before.Descriptor.Digest == h.Descriptor.Digest {
+		h.Attached = before.Attached
+	}
+	h.Checked = h.Checked.UTC().Truncate(time.Second)
+	raw, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	return replaceFile(c.headFile(reference), raw)
+	return replaceFile(c.headFile(h.Reference), raw)
 }
 
 // unused is how long what no reference leads to is kept for processes that still read it.
@@ -123,18 +124,26 @@ func (c *Cache) sweep(ctx context.Context, now time.Time) {
 		if err != nil || json.Unmarshal(raw, &h) != nil {
 			continue
 		}
-		keep[filepath.Base(c.blob(h.Descriptor))] = true
-		manifest, err := c.get(ctx, h.Descriptor, maxManifest)
-		var m manifestBlobs
-		if err != nil || json.Unmarshal(manifest, &m) != nil {
-			continue
-		}
-		for _, d := range append(m.Layers, m.Config) {
-			keep[strings.TrimPrefix(string(d.Digest), "sha256:")] = true
+		c.keepOf(ctx, keep, h.Descriptor)
+		for _, a := range h.Attached {
+			c.keepOf(ctx, keep, a.Descriptor)
 		}
 	}
 	removeUnused(filepath.Join(c.dir, "blobs", "sha256"), keep, now)
 	removeUnused(filepath.Join(c.dir, "exports"), nil, now.Add(-30*24*time.Hour))
+}
+
+// keepOf marks a manifest and what it names.
+func (c *Cache) keepOf(ctx context.Context, keep map[string]bool, d descriptor) {
+	keep[filepath.Base(c.blob(d))] = true
+	raw, err := c.get(ctx, d, maxManifest)
+	var m manifestBlobs
+	if err != nil || json.Unmarshal(raw, &m) != nil {
+		return
+	}
+	for _, d := range append(m.Layers, m.Config) {
+		keep[strings.TrimPrefix(string(d.Digest), "sha256:")] = true
+	}
 }
 
 // manifestBlobs are the blobs that a manifest names.

@@ -74,7 +74,15 @@ type copied struct {
 // open opens a file, or downloads an address and opens the copy.
 func (d *downloader) open(ctx context.Context, name string) (*copied, error) {
 	if isURL(name) {
-		return d.download(ctx, name)
+		c, err := d.download(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.Seek(0, io.SeekStart); err != nil {
+			c.Close()
+			return nil, err
+		}
+		return c, nil
 	}
 	f, size, err := localfile.Open(name)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -117,26 +118,35 @@ func (l layout) get(_ context.Context, d descriptor, most int64) ([]byte, error)
 	return readBlob(f, d)
 }
 
-// head reads index.json and returns the descriptor of the one set in it.
-func (l layout) head() (descriptor, error) {
+// entries are the manifests that index.json names.
+func (l layout) entries() ([]descriptor, error) {
 	f, err := l.fsys.Open(indexFile)
 	if err != nil {
-		return descriptor{}, err
+		return nil, err
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
 	if err != nil {
-		return descriptor{}, fmt.Errorf("read %s: %w", indexFile, err)
+		return nil, fmt.Errorf("read %s: %w", indexFile, err)
 	}
 	if len(raw) > maxManifest {
-		return descriptor{}, fmt.Errorf("%s has more than %d bytes", indexFile, maxManifest)
+		return nil, fmt.Errorf("%s has more than %d bytes", indexFile, maxManifest)
 	}
 	var ix imageIndex
 	if err := json.Unmarshal(raw, &ix); err != nil {
-		return descriptor{}, fmt.Errorf("read %s: %w", indexFile, err)
+		return nil, fmt.Errorf("read %s: %w", indexFile, err)
+	}
+	return ix.Manifests, nil
+}
+
+// head returns the descriptor of the one set in the layout.
+func (l layout) head() (descriptor, error) {
+	all, err := l.entries()
+	if err != nil {
+		return descriptor{}, err
 	}
 	var sets []descriptor
-	for _, d := range ix.Manifests {
+	for _, d := range all {
 		if d.ArtifactType == ArtifactType {
 			sets = append(sets, d)
 		}
@@ -179,12 +189,18 @@ func newWriter(dir string) (*writer, error) {
 	return &writer{dir: dir, existed: statErr == nil}, nil
 }
 
+// has reports whether a blob is there, and whole.
+func (w *writer) has(ctx context.Context, d descriptor) (bool, error) {
+	_, err := (layout{os.DirFS(w.dir)}).get(ctx, d, d.Size)
+	return err == nil, nil
+}
+
 // blob writes a blob whole or not at all, and returns its descriptor. It may be called by several goroutines.
 func (w *writer) blob(mediaType string, blob []byte) (descriptor, error) {
 	d := describe(mediaType, blob)
 	name := filepath.Join(w.dir, filepath.FromSlash(blobPath(d.Digest)))
-	if _, err := (layout{os.DirFS(w.dir)}).get(context.Background(), d, d.Size); err == nil {
-		return d, nil // it is there, and whole
+	if have, _ := w.has(context.Background(), d); have {
+		return d, nil
 	}
 	if err := replaceFile(name, blob); err != nil {
 		return descriptor{}, err
@@ -227,51 +243,60 @@ func (w *writer) undo() {
 	}
 }
 
-// finish writes the manifest and switches the layout to it, then removes the blobs that neither the new set nor the
-// one before it needs.
-func (w *writer) finish(m *manifest) (descriptor, error) {
-	raw, err := json.Marshal(m)
-	if err != nil {
-		return descriptor{}, err
-	}
+// finish writes the manifest and switches the layout to it and its signatures, then removes the blobs that neither the
+// new set nor the one before it needs. A set that is there already keeps the signatures that it has.
+func (w *writer) finish(raw []byte, signatures []attached) (descriptor, error) {
 	d, err := w.blob(manifestMediaType, raw)
 	if err != nil {
 		return descriptor{}, err
 	}
 	d.ArtifactType = ArtifactType
-	previous, err := (layout{os.DirFS(w.dir)}).head()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	l := layout{os.DirFS(w.dir)}
+	previous, err := l.head()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return descriptor{}, err
-	}
-	if err == nil && previous.Digest != d.Digest {
-		d.Annotations = map[string]string{previousAnnotation: string(previous.Digest)}
-	} else if err == nil {
+	case previous.Digest == d.Digest:
 		d.Annotations = previous.Annotations
+		before, err := l.attached(context.Background(), d)
+		if err != nil {
+			return descriptor{}, err
+		}
+		signatures = append(signatures, before...)
+	default:
+		d.Annotations = map[string]string{previousAnnotation: string(previous.Digest)}
 	}
-	ix, err := json.Marshal(imageIndex{SchemaVersion: 2, MediaType: imageIndexType, Manifests: []descriptor{d}})
+	ix := imageIndex{SchemaVersion: 2, MediaType: imageIndexType, Manifests: []descriptor{d}}
+	for _, a := range signatures {
+		if a.Tag != "" {
+			a.Descriptor.Annotations = map[string]string{refNameAnnotation: a.Tag}
+		}
+		if !slices.ContainsFunc(ix.Manifests, func(k descriptor) bool { return k.Digest == a.Descriptor.Digest }) {
+			ix.Manifests = append(ix.Manifests, a.Descriptor)
+		}
+	}
+	content, err := json.Marshal(ix)
 	if err != nil {
 		return descriptor{}, err
 	}
 	if err := replaceFile(filepath.Join(w.dir, layoutFile), []byte(layoutContent)); err != nil {
 		return descriptor{}, err
 	}
-	if err := replaceFile(filepath.Join(w.dir, indexFile), ix); err != nil {
+	if err := replaceFile(filepath.Join(w.dir, indexFile), content); err != nil {
 		return descriptor{}, err
 	}
-	w.sweep(m, d)
+	w.sweep(ix.Manifests)
 	return d, nil
 }
 
 // sweep removes blobs that nothing needs. It is only housekeeping: what fails stays for the next time.
-func (w *writer) sweep(m *manifest, d descriptor) {
-	keep := map[core.Digest]bool{d.Digest: true}
-	m.keep(keep)
-	if previous := core.Digest(d.Annotations[previousAnnotation]); previous != "" {
-		raw, err := os.ReadFile(filepath.Join(w.dir, filepath.FromSlash(blobPath(previous))))
-		var old manifest
-		if err == nil && json.Unmarshal(raw, &old) == nil {
-			keep[previous] = true
-			old.keep(keep)
+func (w *writer) sweep(manifests []descriptor) {
+	keep := map[core.Digest]bool{}
+	for _, d := range manifests {
+		w.keep(keep, d.Digest)
+		if previous := core.Digest(d.Annotations[previousAnnotation]); previous != "" {
+			w.keep(keep, previous)
 		}
 	}
 	dir := filepath.Join(w.dir, "blobs", "sha256")
@@ -287,7 +312,14 @@ func (w *writer) sweep(m *manifest, d descriptor) {
 	}
 }
 
-func (m *manifest) keep(set map[core.Digest]bool) {
+// keep marks a manifest and what it names.
+func (w *writer) keep(set map[core.Digest]bool, d core.Digest) {
+	set[d] = true
+	raw, err := os.ReadFile(filepath.Join(w.dir, filepath.FromSlash(blobPath(d))))
+	var m manifestBlobs
+	if err != nil || json.Unmarshal(raw, &m) != nil {
+		return
+	}
 	set[m.Config.Digest] = true
 	for _, l := range m.Layers {
 		set[l.Digest] = true

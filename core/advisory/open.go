@@ -13,6 +13,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 )
 
 // Published is the set that the project builds from OSV's exports every day. Its tag is the version of the format.
@@ -29,6 +30,8 @@ type OpenOptions struct {
 	Cache *Cache
 	// Offline forbids the network: a set in a registry must be in the cache.
 	Offline bool
+	// Trust says whose signature a set needs; the zero value asks for none.
+	Trust signature.Trust
 	// Now is written down as the time at which a reference was asked.
 	Now time.Time
 	// Log may be nil.
@@ -65,15 +68,19 @@ func open(ctx context.Context, ref string, o OpenOptions) (*Set, error) {
 	case err != nil:
 		return nil, err
 	case p.starter:
-		return Starter()
+		return Starter() // it is a part of the program, whose signature vouches for it
 	case p.dir != "":
-		return openDir(ctx, ref, p.dir)
+		return openDir(ctx, ref, p.dir, o)
 	}
 	return openRemote(ctx, p, o)
 }
 
-func openDir(ctx context.Context, ref, dir string) (*Set, error) {
+func openDir(ctx context.Context, ref, dir string, o OpenOptions) (*Set, error) {
 	l, head, err := layoutOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := verifySigner(ctx, l, head, o.Trust)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +88,7 @@ func openDir(ctx context.Context, ref, dir string) (*Set, error) {
 	if err != nil {
 		return nil, advice.Unavailable("make the set again with: cleanbill advisories update or build --out "+ref, "%w", err)
 	}
-	s.source.Name = ref
+	s.source.Name, s.source.SignedBy = ref, signer
 	return s, nil
 }
 
@@ -112,11 +119,15 @@ func openRemote(ctx context.Context, p setPlace, o OpenOptions) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	signer, err := verifySigner(ctx, r, head.descriptor, o.Trust)
+	if err != nil {
+		return nil, err
+	}
 	s, err := openSet(ctx, r, head.descriptor)
 	if err != nil {
 		return nil, err
 	}
-	s.source.Name, s.source.Note = registry.DisplayName(p.remote), head.note
+	s.source.Name, s.source.Note, s.source.SignedBy = registry.DisplayName(p.remote), head.note, signer
 	o.Log.Debug("opened advisories", "reference", s.source.Name, "digest", head.Digest, "fetched", r.fetched.Load(),
 		"bytes", r.bytes.Load())
 	return s, nil

@@ -3,6 +3,7 @@ package advisory
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -251,4 +252,64 @@ func (e *event) compare(f *event) (int, error) {
 		return 1, nil
 	}
 	return e.at.Compare(f.at)
+}
+
+// FixedVersions returns the versions at which the ranges end, in the order of the advisory, each once.
+func (a Affected) FixedVersions() []string {
+	var out []string
+	for _, r := range a.Ranges {
+		for _, e := range r.Events {
+			if e.Kind == Fixed && !slices.Contains(out, e.Version) {
+				out = append(out, e.Version)
+			}
+		}
+	}
+	return out
+}
+
+// InWords says which versions are affected, for people.
+func (a Affected) InWords() string {
+	var parts []string
+	for _, r := range a.Ranges {
+		parts = append(parts, r.inWords()...)
+	}
+	const most = 8
+	if n := len(a.Versions); n > most {
+		parts = append(parts, strings.Join(a.Versions[:most], ", ")+fmt.Sprintf(" and %d more versions", n-most))
+	} else if n > 0 {
+		parts = append(parts, strings.Join(a.Versions, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r Range) inWords() []string {
+	var parts []string
+	open := false // a stretch has begun and not ended
+	from := ""
+	for _, e := range r.Events {
+		switch e.Kind {
+		case Introduced:
+			if open {
+				continue // it has begun earlier
+			}
+			open, from = true, ""
+			if e.Version != "0" {
+				from = "from " + e.Version
+			}
+		case Fixed:
+			parts = append(parts, strings.TrimSpace(from+" before "+e.Version))
+			open = false
+		case LastAffected:
+			parts = append(parts, strings.TrimSpace(from+" up to "+e.Version))
+			open = false
+		case Limit: // it says where the range ends to speak, not where it ends
+		}
+	}
+	switch {
+	case open && from == "":
+		parts = append(parts, "all versions")
+	case open:
+		parts = append(parts, from)
+	}
+	return parts
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
-	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 )
@@ -25,6 +24,10 @@ type remote struct {
 	cache     *Cache // nil for none
 	offline   bool
 	log       hclog.Logger
+
+	head  descriptor // what the reference led to
+	asked bool       // the registry said so, in this run
+	now   time.Time  // when
 
 	dial       sync.Mutex // guards repository
 	repository *registry.Repository
@@ -47,6 +50,16 @@ func (r *remote) repo(ctx context.Context) (*registry.Repository, error) {
 	}
 	r.repository = repository
 	return repository, nil
+}
+
+// remember writes down what the reference led to, and its signatures.
+func (r *remote) remember(d descriptor, signatures []attached) {
+	if r.cache == nil {
+		return
+	}
+	if err := r.cache.setHead(head{Reference: r.reference.Name(), Descriptor: d, Attached: signatures, Checked: r.now}); err != nil {
+		r.log.Debug("cannot remember what the reference led to", "error", err)
+	}
 }
 
 // resolved is what a reference led to.
@@ -78,14 +91,11 @@ func (r *remote) resolve(ctx context.Context, now time.Time) (resolved, error) {
 			return resolved{}, err
 		}
 		r.keep(d, m.Raw)
-		if r.cache != nil {
-			if err := r.cache.setHead(r.reference.Name(), d, now); err != nil {
-				r.log.Debug("cannot remember what the reference led to", "error", err)
-			}
-		}
+		r.head, r.asked, r.now = d, true, now
+		r.remember(d, nil)
 		return resolved{d, ""}, nil
 	}
-	if !known || ctx.Err() != nil || isAbsent(err) {
+	if !known || ctx.Err() != nil || registry.IsAbsent(err) {
 		return resolved{}, err
 	}
 	return resolved{cached.Descriptor, fmt.Sprintf("%s could not be asked (%s): what it led to at %s was used",
@@ -102,12 +112,6 @@ func (r *remote) ask(ctx context.Context) (registry.Manifest, error) {
 		r.count(m.Raw)
 	}
 	return m, err
-}
-
-// isAbsent reports whether a registry said that there is no such thing, which is an answer.
-func isAbsent(err error) bool {
-	var status *network.StatusError
-	return errors.As(err, &status) && status.Status == 404
 }
 
 func (r *remote) count(raw []byte) {

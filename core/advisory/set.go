@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -423,6 +422,3 @@ func (s *Set) verifyTable(ctx context.Context, t *tableOf, want int) error {
 	}
 	return nil
 }
-
-// errNoSet says that a reference names nothing.
-var errNoSet = errors.New("there is no such set")

@@ -36,7 +36,10 @@ func (b *builder) write(ctx context.Context, tables []table, open func() (sink, 
 	if b.Created {
 		m.Annotations = map[string]string{createdAnnotation: b.Now.UTC().Format(time.RFC3339)}
 	}
-	d, err := w.finish(&m)
+	if raw, err = json.Marshal(m); err != nil {
+		return err
+	}
+	d, err := w.finish(raw, nil)
 	if err != nil {
 		return fmt.Errorf("write the set: %w", err)
 	}

@@ -85,9 +85,21 @@ func (f *outputFlag) outputs() (files []gate.Output, stdout string, err error) {
 	return files, stdout, nil
 }
 
-func registerAdvisories(cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "advisories", "", "match against this `SET`, such as oci:DIR (default: the embedded starter set, which can refuse but not pass)")
+// advisoryFlags say what packages are matched against.
+type advisoryFlags struct {
+	set     string
+	offline bool
 }
+
+func (f *advisoryFlags) register(p *Program, cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.set, "advisories", "", "match against this `SET`: oci:DIR, an artifact in a registry, or "+gate.StarterAdvisories+
+		" (default: $CLEANBILL_ADVISORIES, or "+gate.PublishedAdvisories+")")
+	flags.BoolVar(&f.offline, "offline", false, "use no network for advisories: what is in the cache, or else the embedded starter set, which can refuse but not pass")
+	p.completeWords(cmd, "advisories", []string{"oci:", gate.StarterAdvisories})
+}
+
+func (f *advisoryFlags) plan(plan *gate.Plan) { plan.Advisories, plan.Offline = f.set, f.offline }
 
 func registerPolicy(p *Program, cmd *cobra.Command, value *string) {
 	cmd.Flags().StringVar(value, "policy", "standard", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+", or a file")

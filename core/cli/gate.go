@@ -15,7 +15,7 @@ func (p *Program) gateCommand() *cobra.Command {
 	var (
 		look       lookFlags
 		output     outputFlag
-		advisories string
+		advisories advisoryFlags
 		policyName string
 	)
 	cmd := &cobra.Command{
@@ -46,12 +46,13 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 			if err != nil {
 				return err
 			}
-			plan.Outputs, plan.Advisories, plan.Policy = files, advisories, policyName
+			plan.Outputs, plan.Policy = files, policyName
+			advisories.plan(&plan)
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	look.register(p, cmd)
-	registerAdvisories(cmd, &advisories)
+	advisories.register(p, cmd)
 	registerPolicy(p, cmd, &policyName)
 	output.register(p, cmd)
 	return cmd
@@ -133,7 +134,7 @@ func (p *Program) scanCommand() *cobra.Command {
 	var (
 		look       lookFlags
 		output     outputFlag
-		advisories string
+		advisories advisoryFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "scan TARGET...",
@@ -156,12 +157,12 @@ judge will not pass it.`,
 			if len(files) == 0 && stdout == "" {
 				stdout = "json"
 			}
-			plan.Advisories = advisories
+			advisories.plan(&plan)
 			return p.scan(cmd.Context(), plan, files, stdout)
 		},
 	}
 	look.register(p, cmd)
-	registerAdvisories(cmd, &advisories)
+	advisories.register(p, cmd)
 	output.register(p, cmd)
 	return cmd
 }

@@ -61,6 +61,8 @@ func (l *lines) tell(e gate.Event) {
 		if e.Layer.Done {
 			fmt.Fprintf(l.w, "read layer %d, %s, %s, %d files\n", e.Layer.Index, e.Layer.Digest.Short(), size(e.Layer.Size), e.Layer.Files)
 		}
+	case gate.EventAdvisories:
+		fmt.Fprintf(l.w, "advisories: %s\n", report.SafeText(e.Text))
 	case gate.EventMatching:
 		fmt.Fprintf(l.w, "matching %d packages\n", e.Count)
 	case gate.EventWritten:
@@ -85,11 +87,14 @@ func newBars(w io.Writer) *bars {
 }
 
 func (b *bars) tell(e gate.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Kind == gate.EventAdvisories {
+		fmt.Fprintf(b.container, "advisories: %s\n", report.SafeText(e.Text))
+	}
 	if e.Kind != gate.EventLayer {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	bar, ok := b.layers[e.Layer.Digest]
 	if !ok {
 		name := fmt.Sprintf("layer %d  %s  ", e.Layer.Index, e.Layer.Digest.Short())

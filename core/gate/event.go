@@ -7,11 +7,12 @@ type EventKind int
 
 // The kinds of Event, in the order in which they come.
 const (
-	EventOpening  EventKind = iota // Target is being opened
-	EventOpened                    // Target was opened to Subject
-	EventLayer                     // a layer is being read
-	EventMatching                  // Count packages are matched against advisories
-	EventWritten                   // a report was written to Path
+	EventOpening    EventKind = iota // Target is being opened
+	EventOpened                      // Target was opened to Subject
+	EventLayer                       // a layer is being read
+	EventAdvisories                  // advisories are being obtained, as Text says
+	EventMatching                    // Count packages are matched against advisories
+	EventWritten                     // a report was written to Path
 )
 
 // Event tells what a run is doing. Events of one run come one at a time.
@@ -21,6 +22,7 @@ type Event struct {
 	Subject core.Subject
 	Layer   LayerProgress
 	Count   int
+	Text    string
 	Path    string
 }
 

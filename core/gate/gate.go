@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/advisory"
 	"github.com/cleanbill-ci/cleanbill/core/image"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
@@ -19,7 +18,6 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/core/sbom"
 	"github.com/cleanbill-ci/cleanbill/core/target"
-	"github.com/cleanbill-ci/cleanbill/core/vuln"
 	"github.com/cleanbill-ci/cleanbill/core/walk"
 )
 
@@ -45,16 +43,19 @@ type Gate struct {
 //
 // The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
 // beside others that could is an Examination that failed.
-func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) {
-	advisories, err := openAdvisories(ctx, p.Advisories)
-	if err != nil {
-		return nil, err
-	}
-	return g.examine(ctx, p, func(ctx context.Context, r *Result) error {
-		g.tell(Event{Kind: EventMatching, Count: len(r.Evidence.Packages)})
-		g.named("gate").Debug("matching packages", "packages", len(r.Evidence.Packages), "advisories", advisories.Source().Digest)
-		return vuln.Match(ctx, advisories, &r.Evidence, r.Started)
+func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, trusts{}) }
+
+func (g *Gate) scan(ctx context.Context, p Plan, trust trusts) (*Result, error) {
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	advisories := g.openAdvisories(reading, p, trust.advisories, stop)
+	r, err := g.examine(reading, p, func(ctx context.Context, r *Result) error {
+		return g.match(ctx, advisories, &r.Evidence, r.Started)
 	})
+	if err != nil && ctx.Err() == nil && reading.Err() != nil {
+		return nil, context.Cause(reading) // the advisories, without which there was no use in reading on
+	}
+	return r, err
 }
 
 // Run scans, judges and writes the reports.
@@ -69,7 +70,11 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
-	r, err := g.Scan(ctx, p)
+	p, trust, err := p.under(judge)
+	if err != nil {
+		return nil, err
+	}
+	r, err := g.scan(ctx, p, trust)
 	if err != nil {
 		return nil, err
 	}
@@ -284,13 +289,6 @@ func interrupted(parent, ctx context.Context, err error) error {
 		cause = context.Cause(parent)
 	}
 	return &core.Failure{Doing: "finish", Err: cause}
-}
-
-func openAdvisories(ctx context.Context, ref string) (*advisory.Set, error) {
-	if ref == "" {
-		return advisory.Starter()
-	}
-	return advisory.Open(ctx, ref, advisory.OpenOptions{})
 }
 
 // loadPolicy returns a built-in profile or the policy in a file.

@@ -16,8 +16,11 @@ type Plan struct {
 	Targets []string
 	// Platforms restrict an image index; empty means every platform.
 	Platforms []core.Platform
-	// Advisories is the set to match against: "oci:DIR", or empty for the embedded starter set.
+	// Advisories is the set to match against: "oci:DIR", an artifact in a registry, or "starter". Empty means what the
+	// environment names, or the published set and what takes its place.
 	Advisories string
+	// Offline forbids the network for advisories; what is in the cache may be used.
+	Offline bool
 	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
 	Policy string
 	// Outputs are the reports to write.

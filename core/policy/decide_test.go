@@ -48,7 +48,7 @@ func indexEvidence() core.Evidence {
 			{Name: "app:1", Kind: core.KindImage, Digest: image, Parent: index, Platform: &amd64},
 			{Name: "app:1", Kind: core.KindImage, Digest: other, Parent: index, Platform: &arm64},
 		},
-		Advisories: core.AdvisorySource{Name: "oci:advisories"},
+		Advisories: fresh(),
 	}
 	e.Examinations = append(e.Examinations, core.Examination{Name: core.ExamineTarget, Subject: index, Tool: "test", Status: core.Complete})
 	for _, d := range []core.Digest{image, other} {
@@ -65,6 +65,7 @@ func sourceEvidence() core.Evidence {
 			{Name: core.ExaminePackages, Subject: image, Tool: "test", Status: core.Complete},
 			{Name: core.ExamineAdvisories, Subject: image, Tool: "test", Status: core.Complete},
 		},
+		Advisories: fresh(),
 	}
 }
 

@@ -21,7 +21,7 @@ func evidence() core.Evidence {
 		}},
 		Images:       []core.ImageFacts{{Subject: image, Distro: &core.Distro{ID: "debian", VersionID: "12", Ecosystem: "Debian:12"}}},
 		Examinations: complete(image),
-		Advisories:   core.AdvisorySource{Name: "oci:advisories", Records: 65000},
+		Advisories:   fresh(),
 	}
 }
 
@@ -32,4 +32,9 @@ func complete(subject core.Digest) []core.Examination {
 		all = append(all, core.Examination{Name: name, Subject: subject, Tool: "test", Status: core.Complete})
 	}
 	return all
+}
+
+// fresh are advisories of yesterday.
+func fresh() core.AdvisorySource {
+	return core.AdvisorySource{Name: "oci:advisories", Records: 65000, AsOf: now.Add(-24 * time.Hour)}
 }

@@ -34,6 +34,10 @@ type file struct {
 	starterOK  *bool
 	excludedOK *bool
 	rules      []ruleText
+
+	advisories  advisoriesText
+	vex         *VEX
+	trustedRoot string
 }
 
 // ruleText is one rule as it was written.
@@ -242,6 +246,9 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"accept":                func(n *yaml.Node) { f.accept = r.acceptances(n) },
 		"starter-ok":            func(n *yaml.Node) { f.starterOK = r.boolean(n) },
 		"excluded-platforms-ok": func(n *yaml.Node) { f.excludedOK = r.boolean(n) },
+		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
+		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
+		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 	})
 	if !seen["version"] {

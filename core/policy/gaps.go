@@ -27,6 +27,7 @@ func (j *judgement) examinationGaps() (gaps, accepted []core.Gap) {
 		}
 	}
 	gaps = append(gaps, j.hiddenStarter()...)
+	gaps = append(gaps, j.stale()...)
 	return j.inOrder(gaps), j.inOrder(accepted)
 }
 

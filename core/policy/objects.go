@@ -61,6 +61,8 @@ func findingObject() *object {
 		"fix": nested("Fix", func(s *scope) bool { return s.finding.Fix.State != core.FixUnknown }),
 		"match": oneOf(func(s *scope) core.Match { return s.finding.Match }, "", core.MatchExact, core.MatchSource,
 			core.MatchVendored, core.MatchName),
+		"confidence": oneOf(func(s *scope) confidence { return confidence(s.finding.Confidence.String()) }, "unknown", "low",
+			"medium", "high"),
 		"published":  instant(func(s *scope) time.Time { return s.finding.Published }),
 		"modified":   instant(func(s *scope) time.Time { return s.finding.Modified }),
 		"package":    nested("Package", func(s *scope) bool { return s.finding.Package != nil }),
@@ -72,6 +74,9 @@ func findingObject() *object {
 		"layer":      number(func(s *scope) int { return layerOf(s.finding.Origin) }),
 	}}
 }
+
+// confidence is a core.Confidence as policies write it.
+type confidence string
 
 func fixObject() *object {
 	return &object{name: "Fix", fields: map[string]field{

@@ -49,6 +49,10 @@ type settings struct {
 	Accept     []acceptance `json:"accept,omitempty"`
 	StarterOK  bool         `json:"starterOk"`
 	ExcludedOK bool         `json:"excludedPlatformsOk"`
+
+	Advisories  Advisories `json:"advisories,omitzero"`
+	VEX         VEX        `json:"vex,omitzero"`
+	TrustedRoot string     `json:"trustedRoot,omitempty"`
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -275,6 +279,13 @@ func (s settings) with(f *file) settings {
 	}
 	if f.excludedOK != nil {
 		s.ExcludedOK = *f.excludedOK
+	}
+	s.Advisories = f.advisories.over(s.Advisories)
+	if f.vex != nil {
+		s.VEX = *f.vex
+	}
+	if f.trustedRoot != "" {
+		s.TrustedRoot = f.trustedRoot
 	}
 	return s
 }

@@ -96,6 +96,18 @@ func ecosystemOf(p *core.Package) string {
 	return ""
 }
 
+// Ecosystems returns the ecosystems of OSV, with their releases, that the visible packages belong to, sorted.
+func Ecosystems(e *core.Evidence) []string {
+	found := map[string]bool{}
+	for i := range e.Packages {
+		p := &e.Packages[i]
+		if ecosystem := ecosystemOf(p); p.Visible() && advisory.Known(ecosystem) {
+			found[ecosystem] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
 // purlParts returns a purl's type and the first part of its namespace.
 func purlParts(purl string) (kind, namespace string) {
 	rest, ok := strings.CutPrefix(purl, "pkg:")
@@ -123,8 +135,8 @@ func osPackage(kind string) bool {
 }
 
 const (
-	buildCommand = "cleanbill advisories build --from DIR --out oci:DIR"
-	wholeSet     = "make a whole set with: " + buildCommand + ", and judge with: cleanbill gate --advisories oci:DIR"
+	wholeSet = "fetch the published set with: cleanbill advisories update, or make one with: " +
+		"cleanbill advisories build --from DIR --out oci:DIR, and judge with: cleanbill gate --advisories oci:DIR"
 )
 
 // examinations says for every subject how far its packages could be looked up. What the starter set lacks by its nature,
@@ -156,6 +168,8 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 	var out []core.Examination
 	missing, releases := c.missing(source)
 	gaps := append(c.gaps(), releases...)
+	lists := missingLists(source)
+	gaps = append(gaps, lists...)
 	if source.Starter {
 		x := blank
 		x.Status, x.Code, x.Remedy = core.Partial, core.CodeStarterAdvisories, wholeSet
@@ -167,6 +181,9 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 		gaps = append(gaps, missing...)
 	}
 	notes := counted(c.unlisted, "%s: no advisories are published for such packages (%d %s), and they were not looked up")
+	if source.Note != "" {
+		notes = append(notes, source.Note)
+	}
 	x := blank
 	switch {
 	case len(gaps) > 0:
@@ -176,6 +193,8 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 			x.Remedy = wholeSet
 		case len(missing)+len(releases) > 0:
 			x.Remedy = "add the missing ecosystems: " + wholeSet
+		case len(lists) > 0:
+			x.Remedy = "build the set with --kev and --eol, or with kev.json and eol-distros.csv beside the exports"
 		}
 	case source.Starter:
 		out[0].Why = append(out[0].Why, notes...)
@@ -186,6 +205,20 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 	}
 	slices.Sort(x.Why)
 	return append(out, x)
+}
+
+// missingLists are the lists without which a rule about exploitation or ends of life can never hold.
+func missingLists(source core.AdvisorySource) []string {
+	var out []string
+	for name, what := range map[string]string{
+		advisory.SourceKEV:       "the set was built without CISA's list of exploited vulnerabilities",
+		advisory.SourceEndOfLife: "the set was built without a list of distributions' ends of life",
+	} {
+		if !slices.Contains(source.Sources, name) {
+			out = append(out, what)
+		}
+	}
+	return out
 }
 
 // missing are the ecosystems that the set lacks altogether, and the releases that it does not know of distributions that

@@ -129,3 +129,17 @@ func database(id string) string {
 	}
 	return "OSV"
 }
+
+// Describe makes of one record what a finding would say of it: names, severity and exploitation, without a package.
+func Describe(ctx context.Context, set Advisories, r advisory.Record, affected []advisory.Affected) (core.Finding, error) {
+	m := matcher{set: set}
+	h := hit{record: r, affected: affected, match: core.MatchExact}
+	if len(affected) == 0 {
+		h.affected = []advisory.Affected{{ID: r.ID}}
+	}
+	ids := slices.Concat([]string{r.ID}, r.CVEs(), r.Aliases)
+	f := flaw{ids: slices.Clone(ids), pieces: []piece{{hit: &h, ids: ids}}}
+	f.name()
+	out := core.Finding{Kind: core.KindVulnerability, Rule: f.rule, Aliases: f.aliases(), Title: r.Summary}
+	return out, m.factsOfCVEs(ctx, &f, &out)
+}

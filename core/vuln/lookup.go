@@ -55,3 +55,12 @@ func namesakes(set Advisories, p *core.Package, ecosystem string) []lookup {
 	}
 	return nil
 }
+
+// Names returns the ecosystems and names under which advisories may know a package.
+func Names(p *core.Package) []advisory.PackageName {
+	var out []advisory.PackageName
+	for _, l := range lookups(p, ecosystemOf(p)) {
+		out = append(out, advisory.PackageName{Ecosystem: l.ecosystem, Name: l.name})
+	}
+	return out
+}

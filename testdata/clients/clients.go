@@ -132,7 +132,8 @@ func Tool(t *testing.T, name string) string {
 func Run(t *testing.T, dir string, env []string, program string, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	// Clients need no network for advisories, and print what the starter set knows.
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "CLEANBILL_ADVISORIES=starter"), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

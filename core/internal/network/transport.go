@@ -70,7 +70,12 @@ type Watched struct {
 func (w Watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(w.Header, func() { cancel(&TimeoutError{"the server did not answer", w.Header}) })
-	resp, err := w.Inner.RoundTrip(req.WithContext(ctx))
+	sent := req.WithContext(ctx)
+	if req.Body != nil && req.Body != http.NoBody {
+		// Nobody answers before all is sent, and that may take its time as long as it goes on.
+		sent.Body = sending{req.Body, func() { timer.Reset(w.Header) }}
+	}
+	resp, err := w.Inner.RoundTrip(sent)
 	timer.Stop()
 	if err != nil {
 		err = hung(ctx, err)
@@ -80,6 +85,17 @@ func (w Watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Request = req // not the one whose context ends with the body
 	resp.Body = &watchedBody{body: resp.Body, ctx: ctx, cancel: cancel, idle: w.Idle}
 	return resp, nil
+}
+
+// sending tells of progress with a request's body.
+type sending struct {
+	io.ReadCloser
+	progress func()
+}
+
+func (s sending) Read(p []byte) (int, error) {
+	s.progress()
+	return s.ReadCloser.Read(p)
 }
 
 // hung returns the timeout that ended ctx, or else err.

@@ -14,7 +14,7 @@ import (
 )
 
 // explain turns whatever went wrong with the registry into one sentence and a hint. What is empty for the greeting,
-// "manifest" or "blob". The text of the original errors is not used where it may hold addresses with tokens in them.
+// "manifest", "blob", "referrers" or "upload". The text of the original errors is not used where it may hold addresses with tokens in them.
 func (r *Repository) explain(err error, what string) error {
 	host := r.host()
 	var a *advice.Error
@@ -65,9 +65,9 @@ func (r *Repository) explainStatus(e *network.StatusError, what string) error {
 		return advice.Unavailable(r.withNote(login+" again, or check the name: registries also answer so for what does not exist"),
 			"%s does not accept the credentials in %s: %w", host, r.credentials.source, e)
 	case e.Status == http.StatusForbidden && r.credentials.source == "":
-		return advice.Unavailable(r.withNote(login+" with an account that may pull it"), "access is denied without credentials: %w", e)
+		return advice.Unavailable(r.withNote(login+" with an account that may "+r.verb(what)+" it"), "access is denied without credentials: %w", e)
 	case e.Status == http.StatusForbidden:
-		return advice.Unavailable("ask for the right to pull it, or log in with another account: "+login,
+		return advice.Unavailable("ask for the right to "+r.verb(what)+" it, or log in with another account: "+login,
 			"access is denied to the account in %s: %w", r.credentials.source, e)
 	case e.Status == http.StatusNotFound && what == "":
 		return advice.Unavailable("check the registry's name and port", "%s is not a registry: %w", host, e)
@@ -88,6 +88,13 @@ func (r *Repository) explainStatus(e *network.StatusError, what string) error {
 		return advice.Unavailable("", "%s redirects to nowhere: %w", host, e)
 	}
 	return e
+}
+
+func (r *Repository) verb(what string) string {
+	if what == "upload" {
+		return "push"
+	}
+	return "pull"
 }
 
 func (r *Repository) withNote(hint string) string {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/hashicorp/go-hclog"
@@ -81,6 +82,7 @@ type Repository struct {
 	client      *http.Client
 	credentials credentials
 	options     Options
+	pusher      *remote.Pusher // nil unless it was dialled for writing
 }
 
 // Manifest is a manifest as the registry sent it.
@@ -141,8 +143,12 @@ func Dial(ctx context.Context, repo name.Repository, o Options) (*Repository, er
 		}
 		return nil
 	}}
-	return r, nil
+	r.pusher, err = r.newPusher()
+	return r, err
 }
+
+// Name is the repository's, as docker prints it.
+func (r *Repository) Name() string { return r.repo.Name() }
 
 // shortGreeting ends the answer to GET /v2/ early, because go-containerregistry reads it to its end, wherever that is.
 type shortGreeting struct{ inner http.RoundTripper }
@@ -228,9 +234,14 @@ func wrongDigest(err error) error {
 }
 
 func (r *Repository) get(ctx context.Context, what string, header http.Header) (*http.Response, error) {
+	return r.do(ctx, http.MethodGet, what, header)
+}
+
+func (r *Repository) do(ctx context.Context, method, what string, header http.Header) (*http.Response, error) {
 	// The transport corrects the scheme for registries that speak plain HTTP.
-	u := url.URL{Scheme: "https", Host: r.repo.RegistryStr(), Path: "/v2/" + r.repo.RepositoryStr() + "/" + what}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	what, query, _ := strings.Cut(what, "?")
+	u := url.URL{Scheme: "https", Host: r.repo.RegistryStr(), Path: "/v2/" + r.repo.RepositoryStr() + "/" + what, RawQuery: query}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,117 @@
+package signature
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// BundleType reports whether an artifact type is that of Sigstore's bundles, of whatever version.
+func BundleType(artifactType string) bool {
+	return strings.HasPrefix(artifactType, "application/vnd.dev.sigstore.bundle")
+}
+
+// Bundle verifies that a trusted signer made a bundle about the digest, and returns what it says.
+func (t Trust) Bundle(raw []byte, subject core.Digest) (Verified, error) {
+	if err := t.Check(); err != nil {
+		return Verified{}, err
+	}
+	var b bundle.Bundle
+	if err := b.UnmarshalJSON(raw); err != nil {
+		return Verified{}, fmt.Errorf("it is not a Sigstore bundle: %w", err)
+	}
+	algorithm, digits, _ := strings.Cut(string(subject), ":")
+	digest, err := hex.DecodeString(digits)
+	if err != nil {
+		return Verified{}, fmt.Errorf("%q is not a digest", subject)
+	}
+	artifact := verify.WithArtifactDigest(algorithm, digest)
+	content, err := b.VerificationContent()
+	if err != nil {
+		return Verified{}, fmt.Errorf("read the bundle: %w", err)
+	}
+	if content.Certificate() == nil {
+		return t.bundleByKey(&b, artifact)
+	}
+	return t.bundleByIdentity(&b, artifact)
+}
+
+func (t Trust) bundleByKey(b *bundle.Bundle, artifact verify.ArtifactPolicyOption) (Verified, error) {
+	if len(t.Keys) == 0 {
+		return Verified{}, errors.New("it is signed with a key, and no key is trusted")
+	}
+	var failed []error
+	for _, k := range t.Keys {
+		// A key is trusted for all times, so that no time of signing is needed.
+		v, err := verify.NewVerifier(k.material(), verify.WithNoObserverTimestamps())
+		if err != nil {
+			return Verified{}, err
+		}
+		result, err := v.Verify(b, verify.NewPolicy(artifact, verify.WithKey()))
+		if err == nil {
+			return verified(k.Name, result)
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", k.Name, err))
+	}
+	return Verified{}, errors.Join(failed...)
+}
+
+func (t Trust) bundleByIdentity(b *bundle.Bundle, artifact verify.ArtifactPolicyOption) (Verified, error) {
+	if len(t.Identities) == 0 {
+		return Verified{}, errors.New("it is signed by an identity, and no identity is trusted")
+	}
+	policies := make([]verify.PolicyOption, 0, len(t.Identities))
+	for _, i := range t.Identities {
+		m, err := i.matcher()
+		if err != nil {
+			return Verified{}, err
+		}
+		policies = append(policies, verify.WithCertificateIdentity(m))
+	}
+	v, err := verify.NewVerifier(t.Root, requirements(t.Root)...)
+	if err != nil {
+		return Verified{}, err
+	}
+	result, err := v.Verify(b, verify.NewPolicy(artifact, policies...))
+	if err != nil {
+		return Verified{}, err
+	}
+	if result.Signature == nil || result.Signature.Certificate == nil {
+		return Verified{}, errors.New("it names no signer")
+	}
+	c := result.Signature.Certificate
+	return verified(c.SubjectAlternativeName+" ("+c.Issuer+")", result)
+}
+
+// requirements are what the trusted root can confirm: what it has a log or an authority for must be there.
+func requirements(r root.TrustedMaterial) []verify.VerifierOption {
+	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
+	if len(r.RekorLogs()) > 0 {
+		options = append(options, verify.WithTransparencyLog(1))
+	}
+	if len(r.CTLogs()) > 0 {
+		options = append(options, verify.WithSignedCertificateTimestamps(1))
+	}
+	return options
+}
+
+func verified(signer string, r *verify.VerificationResult) (Verified, error) {
+	out := Verified{Signer: signer}
+	if r.Statement == nil {
+		return out, nil
+	}
+	predicate, err := protojson.Marshal(r.Statement.GetPredicate())
+	if err != nil {
+		return Verified{}, fmt.Errorf("read the predicate: %w", err)
+	}
+	out.PredicateType, out.Predicate = r.Statement.GetPredicateType(), predicate
+	return out, nil
+}

@@ -1,0 +1,165 @@
+package signature_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signaturetest"
+)
+
+const (
+	subject = core.Digest("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	other   = core.Digest("sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+	who     = "https://github.com/acme/app/.github/workflows/ci.yml@refs/heads/main"
+	issuer  = "https://token.actions.githubusercontent.com"
+)
+
+func keyOf(t *testing.T, k signaturetest.Key) signature.Key {
+	t.Helper()
+	key, err := signature.ParseKey("cosign.pub", k.PEM(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestOnlyTheTrustedKeySigns(t *testing.T) {
+	mine, foreign := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	trust := signature.Trust{Keys: []signature.Key{keyOf(t, mine)}}
+	sign := func(k signaturetest.Key, d core.Digest) []byte {
+		return k.Bundle(t, signaturetest.Statement(t, d, signaturetest.SignType, nil))
+	}
+	good := sign(mine, subject)
+	for _, tc := range []struct {
+		name string
+		m    signature.Material
+		says string // nothing: it counts
+	}{
+		{"a bundle", signature.Material{Bundles: [][]byte{good}}, ""},
+		{"the older form", signature.Material{Simple: []signature.Simple{mine.Simple(t, subject)}}, ""},
+		{"one among others", signature.Material{Bundles: [][]byte{sign(foreign, subject), []byte("{"), good}}, ""},
+		{"nothing", signature.Material{}, "no signature"},
+		{"a foreign bundle", signature.Material{Bundles: [][]byte{sign(foreign, subject)}}, "none of its signatures"},
+		{"a foreign signature of the older form", signature.Material{Simple: []signature.Simple{foreign.Simple(t, subject)}}, "cosign.pub"},
+		{"a bundle about something else", signature.Material{Bundles: [][]byte{sign(mine, other)}}, "none of its signatures"},
+		{"the older form about something else", signature.Material{Simple: []signature.Simple{mine.Simple(t, other)}}, "digest"},
+		{"an attestation", signature.Material{Bundles: [][]byte{mine.Bundle(t, signaturetest.Statement(t, subject, "https://slsa.dev/provenance/v1", nil))}},
+			"it is an attestation"},
+		{"no bundle", signature.Material{Bundles: [][]byte{[]byte(`{"mediaType":"x"}`)}}, "not a Sigstore bundle"},
+		{"a changed bundle", signature.Material{Bundles: [][]byte{bytes.Replace(good, []byte(`"payload":"`), []byte(`"payload":"AAAA`), 1)}}, "none of"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			v, err := trust.Signed(t.Context(), subject, tc.m)
+			switch {
+			case tc.says == "" && (err != nil || v.Signer != "cosign.pub"):
+				t.Errorf("signed by %q, %v", v.Signer, err)
+			case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)):
+				t.Errorf("signed by %q, %v; want an error that says %q", v.Signer, err, tc.says)
+			}
+		})
+	}
+}
+
+func TestOnlyTheTrustedIdentitySigns(t *testing.T) {
+	mine, foreign := signaturetest.NewAuthority(t), signaturetest.NewAuthority(t)
+	statement := signaturetest.Statement(t, subject, signaturetest.SignType, nil)
+	good := mine.Bundle(t, who, issuer, statement)
+	exact := signature.Identity{Subject: who, Issuer: issuer}
+	for _, tc := range []struct {
+		name   string
+		id     signature.Identity
+		bundle []byte
+		ok     bool
+	}{
+		{"exact", exact, good, true},
+		{"by patterns", signature.Identity{SubjectPattern: `https://github\.com/acme/.*`, IssuerPattern: `https://token\..*`}, good, true},
+		{"another subject", exact, mine.Bundle(t, strings.Replace(who, "main", "evil", 1), issuer, statement), false},
+		{"another issuer", exact, mine.Bundle(t, who, "https://gitlab.com", statement), false},
+		{"half a pattern", signature.Identity{SubjectPattern: `https://github\.com/acme`, Issuer: issuer}, good, false},
+		{"another authority", exact, foreign.Bundle(t, who, issuer, statement), false},
+		{"a key", exact, signaturetest.NewKey(t).Bundle(t, statement), false},
+		{"about something else", exact, mine.Bundle(t, who, issuer, signaturetest.Statement(t, other, signaturetest.SignType, nil)), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			trust := signature.Trust{Identities: []signature.Identity{tc.id}, Root: mine.Root()}
+			v, err := trust.Signed(t.Context(), subject, signature.Material{Bundles: [][]byte{tc.bundle}})
+			if (err == nil) != tc.ok || tc.ok && v.Signer != who+" ("+issuer+")" {
+				t.Errorf("signed by %q, %v", v.Signer, err)
+			}
+		})
+	}
+}
+
+func TestASignatureWithoutATrustedTimeOrLogIsNone(t *testing.T) {
+	a := signaturetest.NewAuthority(t)
+	trust := signature.Trust{Identities: []signature.Identity{{Subject: who, Issuer: issuer}}, Root: a.Root()}
+	for _, member := range []string{"tlogEntries", "timestampVerificationData"} {
+		var b map[string]any
+		if err := json.Unmarshal(a.Bundle(t, who, issuer, signaturetest.Statement(t, subject, signaturetest.SignType, nil)), &b); err != nil {
+			t.Fatal(err)
+		}
+		material := b["verificationMaterial"].(map[string]any)
+		if material[member] == nil {
+			t.Fatalf("the bundle has no %s", member)
+		}
+		delete(material, member)
+		raw, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = trust.Signed(t.Context(), subject, signature.Material{Bundles: [][]byte{raw}})
+		if ok := err == nil; ok != (member == "timestampVerificationData") { // the log's time is one
+			t.Errorf("without %s: %v", member, err)
+		}
+	}
+}
+
+func TestTrustWithoutWhatConfirmsItIsRefused(t *testing.T) {
+	for name, trust := range map[string]signature.Trust{
+		"no root":     {Identities: []signature.Identity{{Subject: who, Issuer: issuer}}},
+		"no issuer":   {Identities: []signature.Identity{{Subject: who}}, Root: signaturetest.NewAuthority(t).Root()},
+		"bad pattern": {Identities: []signature.Identity{{SubjectPattern: "(", Issuer: issuer}}, Root: signaturetest.NewAuthority(t).Root()},
+	} {
+		if _, err := trust.Signed(t.Context(), subject, signature.Material{}); err == nil || strings.Contains(err.Error(), "no signature") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := signature.ParseKey("x", []byte("-----BEGIN PUBLIC KEY-----\n")); err == nil {
+		t.Error("half a key was read")
+	}
+	if _, err := signature.ParseRoot([]byte("{}")); err == nil {
+		t.Error("an empty root was read")
+	}
+}
+
+func TestAnAttestationSaysWhatWasAttested(t *testing.T) {
+	k := signaturetest.NewKey(t)
+	trust := signature.Trust{Keys: []signature.Key{keyOf(t, k)}}
+	raw := k.Bundle(t, signaturetest.Statement(t, subject, "https://openvex.dev/ns/v0.2.0", map[string]any{"author": "somebody"}))
+	v, err := trust.Bundle(raw, subject)
+	if err != nil || v.PredicateType != "https://openvex.dev/ns/v0.2.0" || !strings.Contains(string(v.Predicate), "somebody") {
+		t.Errorf("%+v (%s), %v", v, v.Predicate, err)
+	}
+}
+
+// FuzzBundle checks that no bundle of somebody else counts, and none makes the reader panic.
+func FuzzBundle(f *testing.F) {
+	k := signaturetest.NewKey(f)
+	f.Add(k.Bundle(f, signaturetest.Statement(f, subject, signaturetest.SignType, nil)))
+	f.Add(signaturetest.NewAuthority(f).Bundle(f, who, issuer, signaturetest.Statement(f, subject, signaturetest.SignType, nil)))
+	key, err := signature.ParseKey("k", signaturetest.NewKey(f).PEM(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	trust := signature.Trust{Keys: []signature.Key{key}, Identities: []signature.Identity{{Subject: who, Issuer: issuer}},
+		Root: signaturetest.NewAuthority(f).Root()}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if v, err := trust.Bundle(raw, subject); err == nil {
+			t.Fatalf("it counts as signed by %s", v.Signer)
+		}
+	})
+}
