@@ -15,6 +15,18 @@ type Evidence struct {
 	Findings     []Finding      `json:"findings"`
 	Examinations []Examination  `json:"examinations"`
 	Advisories   AdvisorySource `json:"advisories"`
+	// Reach is what tools found out about which flaws code can run into.
+	Reach []Reach `json:"reach,omitempty"`
+}
+
+// Reach says whether code can run into a flaw of a package.
+type Reach struct {
+	IDs       []string     `json:"ids"` // of the flaw, sorted
+	Ecosystem string       `json:"ecosystem"`
+	Package   string       `json:"package"`
+	Version   string       `json:"version,omitempty"`
+	Reachable Reachability `json:"reachable"`
+	SeenBy    string       `json:"seenBy"` // the tool
 }
 
 // ImageFacts is what the configuration of one platform's image says, and what its layers are.
@@ -152,6 +164,7 @@ func (e *Evidence) Add(other Evidence) {
 	e.Packages = append(e.Packages, other.Packages...)
 	e.Findings = append(e.Findings, other.Findings...)
 	e.Examinations = append(e.Examinations, other.Examinations...)
+	e.Reach = append(e.Reach, other.Reach...)
 	if e.Advisories.Name == "" {
 		e.Advisories = other.Advisories
 	}
@@ -182,6 +195,10 @@ func (e *Evidence) Sort() {
 	slices.SortStableFunc(e.Findings, func(a, b Finding) int {
 		return cmp.Or(bySubject(a.Subject, b.Subject), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Kind, b.Kind),
 			cmp.Compare(packageName(a), packageName(b)), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Fingerprint, b.Fingerprint))
+	})
+	slices.SortStableFunc(e.Reach, func(a, b Reach) int {
+		return cmp.Or(cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Version, b.Version),
+			slices.Compare(a.IDs, b.IDs), cmp.Compare(a.SeenBy, b.SeenBy), cmp.Compare(a.Reachable, b.Reachable))
 	})
 	for i := range e.Examinations {
 		slices.Sort(e.Examinations[i].Why)

@@ -117,7 +117,11 @@ type Finding struct {
 	Match      Match      `json:"match,omitempty"`
 	Confidence Confidence `json:"confidence,omitzero"`
 	Exploited  *Exploited `json:"exploited,omitempty"`
-	EPSS       *EPSS      `json:"epss,omitempty"`
+	// Reachable says whether the code of the subject can run into the flaw; empty where nobody looked.
+	Reachable Reachability `json:"reachable,omitempty"`
+	// VEX is what was said of the flaw in this product, whether or not it counts.
+	VEX  []VEXStatement `json:"vex,omitempty"`
+	EPSS *EPSS          `json:"epss,omitempty"`
 	// Published and Modified are the advisory's dates.
 	Published  time.Time `json:"published,omitzero"`
 	Modified   time.Time `json:"modified,omitzero"`
@@ -167,6 +171,67 @@ const (
 	MatchVendored Match = "vendored" // a copy embedded in another artifact
 	MatchName     Match = "name"     // the name alone
 )
+
+// Reachability says whether code can run into a flaw. The zero value means that nobody looked.
+type Reachability string
+
+// The reachabilities.
+const (
+	ReachableYes     Reachability = "yes"     // a call leads to the flaw
+	ReachableNo      Reachability = "no"      // no call leads to it
+	ReachableUnknown Reachability = "unknown" // it was looked for, and cannot be told
+)
+
+// VEXStatus is what a statement says of a flaw in a product.
+//
+// https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md#status-labels
+type VEXStatus string
+
+// The statuses.
+const (
+	VEXNotAffected        VEXStatus = "not_affected"
+	VEXAffected           VEXStatus = "affected"
+	VEXFixed              VEXStatus = "fixed"
+	VEXUnderInvestigation VEXStatus = "under_investigation"
+)
+
+// VEXStatement is what somebody said of a flaw in a product.
+type VEXStatement struct {
+	Status VEXStatus `json:"status"`
+	// Justification is one of the specification's words for why a product is not affected.
+	Justification string `json:"justification,omitempty"`
+	// Impact is the same in the author's words.
+	Impact string `json:"impact,omitempty"`
+	// Document is the name of the document that says so, Digest that of its content, Time that of the statement.
+	Document string    `json:"document"`
+	Digest   Digest    `json:"digest"`
+	Time     time.Time `json:"time,omitzero"`
+	// TrustedBy says why it counts: the signer that was verified, or the policy that names the document. What nobody vouches
+	// for does not count, whoever it says wrote it.
+	TrustedBy string `json:"trustedBy,omitempty"`
+}
+
+// excuses reports whether the statement says that the flaw does no harm.
+func (s *VEXStatement) excuses() bool { return s.Status == VEXNotAffected || s.Status == VEXFixed }
+
+// Excuse returns the statement that excuses the finding: the latest of those that count, if it says that the flaw does no
+// harm. Of statements of one time the one that does not excuse wins.
+func (f *Finding) Excuse() *VEXStatement {
+	var latest *VEXStatement
+	for i := range f.VEX {
+		s := &f.VEX[i]
+		if s.TrustedBy == "" {
+			continue
+		}
+		if latest == nil || s.Time.After(latest.Time) || s.Time.Equal(latest.Time) && latest.excuses() && !s.excuses() {
+			latest = s
+		}
+	}
+	if latest == nil || !latest.excuses() {
+		return nil
+	}
+	return latest
+}
 
 // Confidence orders how sure it is that the package has the flaw. The zero value means that nobody said.
 type Confidence int

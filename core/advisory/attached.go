@@ -3,10 +3,10 @@ package advisory
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
@@ -125,34 +125,15 @@ func verifySigner(ctx context.Context, h home, set descriptor, trust signature.T
 
 // materialOf reads the signatures that manifests hold.
 func materialOf(ctx context.Context, from blobs, list []attached) (signature.Material, error) {
-	var m signature.Material
+	var manifests [][]byte
 	for _, a := range list {
 		raw, err := from.get(ctx, a.Descriptor, maxManifest)
 		if err != nil {
-			return m, err
+			return signature.Material{}, err
 		}
-		var man subjectOf
-		if err := json.Unmarshal(raw, &man); err != nil {
-			return m, fmt.Errorf("manifest %s: %w", a.Descriptor.Digest.Short(), err)
-		}
-		for _, l := range man.Layers {
-			simple := l.MediaType == signature.SimpleType
-			if !simple && !signature.BundleType(l.MediaType) {
-				continue
-			}
-			blob, err := from.get(ctx, l, maxSignature)
-			if err != nil {
-				return m, err
-			}
-			if simple {
-				m.Simple = append(m.Simple, signature.Simple{Payload: blob, Annotations: l.Annotations})
-			} else {
-				m.Bundles = append(m.Bundles, blob)
-			}
-		}
+		manifests = append(manifests, raw)
 	}
-	return m, nil
+	return signature.Read(ctx, manifests, func(ctx context.Context, d core.Digest, size int64) ([]byte, error) {
+		return from.get(ctx, descriptor{Digest: d, Size: size}, size)
+	})
 }
-
-// errUnsigned says that a trusted signer was asked for where nobody can have signed.
-var errUnsigned = errors.New("a trusted signer was asked for, and nobody signs such a set")

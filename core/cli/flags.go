@@ -89,6 +89,8 @@ func (f *outputFlag) outputs() (files []gate.Output, stdout string, err error) {
 type advisoryFlags struct {
 	set     string
 	offline bool
+	vex     []string
+	imports []string
 }
 
 func (f *advisoryFlags) register(p *Program, cmd *cobra.Command) {
@@ -96,10 +98,15 @@ func (f *advisoryFlags) register(p *Program, cmd *cobra.Command) {
 	flags.StringVar(&f.set, "advisories", "", "match against this `SET`: oci:DIR, an artifact in a registry, or "+gate.StarterAdvisories+
 		" (default: $CLEANBILL_ADVISORIES, or "+gate.PublishedAdvisories+")")
 	flags.BoolVar(&f.offline, "offline", false, "use no network for advisories: what is in the cache, or else the embedded starter set, which can refuse but not pass")
+	flags.StringArrayVar(&f.vex, "vex", nil, "read this VEX `FILE` (repeatable): OpenVEX, CycloneDX, or a signed attestation of one; what it excuses counts if the policy lets it")
+	flags.StringArrayVar(&f.imports, "import", nil, "join the results of another tool in this `FILE` (repeatable): govulncheck -json")
 	p.completeWords(cmd, "advisories", []string{"oci:", gate.StarterAdvisories})
 }
 
-func (f *advisoryFlags) plan(plan *gate.Plan) { plan.Advisories, plan.Offline = f.set, f.offline }
+func (f *advisoryFlags) plan(plan *gate.Plan) {
+	plan.Advisories, plan.Offline, plan.VEX = f.set, f.offline, f.vex
+	plan.Imports = f.imports
+}
 
 func registerPolicy(p *Program, cmd *cobra.Command, value *string) {
 	cmd.Flags().StringVar(value, "policy", "standard", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+", or a file")

@@ -18,6 +18,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/core/sbom"
 	"github.com/cleanbill-ci/cleanbill/core/target"
+	"github.com/cleanbill-ci/cleanbill/core/vuln"
 	"github.com/cleanbill-ci/cleanbill/core/walk"
 )
 
@@ -43,14 +44,38 @@ type Gate struct {
 //
 // The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
 // beside others that could is an Examination that failed.
-func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, trusts{}) }
+func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, nil) }
 
-func (g *Gate) scan(ctx context.Context, p Plan, trust trusts) (*Result, error) {
+// scan does so under a policy, if there is one.
+func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result, error) {
+	var trust trusts
+	if judge != nil {
+		var err error
+		if p, trust, err = p.under(judge); err != nil {
+			return nil, err
+		}
+	}
+	said, err := readVEX(vexFiles(p, judge), trust.vex)
+	if err != nil {
+		return nil, err
+	}
+	imported, err := readImports(p.Imports)
+	if err != nil {
+		return nil, err
+	}
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	advisories := g.openAdvisories(reading, p, trust.advisories, stop)
-	r, err := g.examine(reading, p, func(ctx context.Context, r *Result) error {
-		return g.match(ctx, advisories, &r.Evidence, r.Started)
+	r, err := g.examine(reading, p, said, func(ctx context.Context, r *Result) error {
+		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
+			return err
+		}
+		for _, i := range imported {
+			r.Evidence.Reach = append(r.Evidence.Reach, i.Reach...)
+		}
+		vuln.JoinReach(&r.Evidence)
+		vuln.Excuse(&r.Evidence, said.documents)
+		return nil
 	})
 	if err != nil && ctx.Err() == nil && reading.Err() != nil {
 		return nil, context.Cause(reading) // the advisories, without which there was no use in reading on
@@ -70,11 +95,7 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
-	p, trust, err := p.under(judge)
-	if err != nil {
-		return nil, err
-	}
-	r, err := g.scan(ctx, p, trust)
+	r, err := g.scan(ctx, p, judge)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +105,11 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 
 // Inventory opens and reads one target without advisories or policy, for a bill of materials.
 func (g *Gate) Inventory(ctx context.Context, p Plan) (*Result, error) {
-	return g.examine(ctx, p, func(context.Context, *Result) error { return nil })
+	return g.examine(ctx, p, &statements{}, func(context.Context, *Result) error { return nil })
 }
 
 // examine opens and reads every target, and lets further add to the evidence before it is sorted.
-func (g *Gate) examine(ctx context.Context, p Plan, further func(context.Context, *Result) error) (*Result, error) {
+func (g *Gate) examine(ctx context.Context, p Plan, said *statements, further func(context.Context, *Result) error) (*Result, error) {
 	if len(p.Targets) == 0 {
 		return nil, &core.Failure{Doing: "start", Err: errors.New("no target was named"), Usage: true,
 			Hint: "name an image, an archive, a directory or an SBOM file"}
@@ -102,7 +123,7 @@ func (g *Gate) examine(ctx context.Context, p Plan, further func(context.Context
 	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
 		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
 	defer cancel()
-	if r.Evidence, err = g.look(bounded, p); err != nil {
+	if r.Evidence, err = g.look(bounded, p, said); err != nil {
 		return nil, interrupted(ctx, bounded, err)
 	}
 	inventory.Finish(&r.Evidence)
@@ -130,7 +151,7 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 
 // look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
 // an interruption end the run at once.
-func (g *Gate) look(ctx context.Context, p Plan) (core.Evidence, error) {
+func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidence, error) {
 	analyzers, err := Analyzers(p.Limits.Filled())
 	if err != nil {
 		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
@@ -138,7 +159,7 @@ func (g *Gate) look(ctx context.Context, p Plan) (core.Evidence, error) {
 	var evidence core.Evidence
 	var failures []error
 	for _, name := range p.Targets {
-		seen, err := g.lookAt(ctx, name, p, analyzers)
+		seen, err := g.lookAt(ctx, name, p, analyzers, said)
 		switch {
 		case err == nil:
 			evidence.Add(seen)
@@ -163,7 +184,7 @@ func (g *Gate) look(ctx context.Context, p Plan) (core.Evidence, error) {
 	return evidence, nil
 }
 
-func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core.Analyzer) (_ core.Evidence, err error) {
+func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core.Analyzer, said *statements) (_ core.Evidence, err error) {
 	g.tell(Event{Kind: EventOpening, Target: name})
 	opened, err := target.Open(ctx, name, target.Options{
 		Platforms: p.Platforms,
@@ -195,6 +216,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
 		return withOpening(evidence, opened), err
 	default:
+		opened.Examinations = append(opened.Examinations, said.attested(ctx, g, opened)...)
 		return g.readImages(ctx, opened, o)
 	}
 }

@@ -35,7 +35,7 @@ var judgedAt = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 func newGate() *gate.Gate {
 	return &gate.Gate{
 		Version: "test", Commit: "none",
-		Now:    func() time.Time { return judgedAt },
+		Now: func() time.Time { return judgedAt },
 		Getenv: func(name string) string {
 			if name == "CLEANBILL_ADVISORIES" {
 				return gate.StarterAdvisories // tests need no network

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
+	"github.com/cleanbill-ci/cleanbill/core/vuln"
 )
 
 // JudgePlan is what judging evidence of earlier runs needs to know.
@@ -86,6 +87,7 @@ func (g *Gate) gather(ctx context.Context, p JudgePlan) (core.Evidence, error) {
 	}
 	inventory.Merge(&merged)
 	merged.Findings = unifyFindings(merged.Findings)
+	vuln.JoinReach(&merged)
 	merged.Sort()
 	return merged, nil
 }
@@ -159,6 +161,7 @@ func unifyFindings(findings []core.Finding) []core.Finding {
 		if n := len(unified); n > 0 && unified[n-1].Subject == f.Subject && unified[n-1].Fingerprint == f.Fingerprint && purlOrder(unified[n-1], f) == 0 {
 			unified[n-1].SeenBy = union(unified[n-1].SeenBy, f.SeenBy)
 			unified[n-1].Aliases = union(unified[n-1].Aliases, f.Aliases)
+			unified[n-1].VEX = unionVEX(unified[n-1].VEX, f.VEX)
 			continue
 		}
 		unified = append(unified, f)
@@ -180,6 +183,17 @@ func union(a, b []string) []string {
 	all := slices.Concat(a, b)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// unionVEX keeps what was said in any job, each once.
+func unionVEX(a, b []core.VEXStatement) []core.VEXStatement {
+	out := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func describe(e core.Evidence) string {

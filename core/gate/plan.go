@@ -21,6 +21,10 @@ type Plan struct {
 	Advisories string
 	// Offline forbids the network for advisories; what is in the cache may be used.
 	Offline bool
+	// VEX are documents that say which findings do no harm. They count if the policy lets them.
+	VEX []string
+	// Imports are results of other tools, which are joined with what is found.
+	Imports []string
 	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
 	Policy string
 	// Outputs are the reports to write.

@@ -67,6 +67,10 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 	broken := map[int]*brokenRule{}
 	for i, number := range part {
 		f := &j.evidence.Findings[number]
+		if excuse := f.Excuse(); excuse != nil && f.Kind == core.KindVulnerability {
+			outcomes[i] = excused(f, excuse)
+			continue
+		}
 		s.finding(f)
 		o := core.Outcome{Rule: unmatched, Action: core.ActionWarn}
 		var text string
@@ -82,6 +86,16 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 		outcomes[i] = o
 	}
 	return broken
+}
+
+// excused is the outcome of a finding of which somebody whose word counts said that it does no harm.
+func excused(f *core.Finding, s *core.VEXStatement) core.Outcome {
+	why := strings.ReplaceAll(string(s.Status), "_", " ")
+	if reason := cmp.Or(s.Justification, s.Impact); reason != "" {
+		why += ": " + reason
+	}
+	return core.Outcome{Rule: byVEX, Action: core.ActionIgnore, Subject: f.Subject, Fingerprint: f.Fingerprint,
+		Message: cut(fmt.Sprintf("%s is %s, says %s (%s)", describe(f), why, s.TrustedBy, s.Document))}
 }
 
 // first returns the number of the first rule whose condition holds, or -1.

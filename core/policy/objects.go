@@ -63,6 +63,8 @@ func findingObject() *object {
 			core.MatchVendored, core.MatchName),
 		"confidence": oneOf(func(s *scope) confidence { return confidence(s.finding.Confidence.String()) }, "unknown", "low",
 			"medium", "high"),
+		"reachable": oneOf(func(s *scope) core.Reachability { return s.finding.Reachable }, "", core.ReachableYes, core.ReachableNo,
+			core.ReachableUnknown),
 		"published":  instant(func(s *scope) time.Time { return s.finding.Published }),
 		"modified":   instant(func(s *scope) time.Time { return s.finding.Modified }),
 		"package":    nested("Package", func(s *scope) bool { return s.finding.Package != nil }),

@@ -31,6 +31,8 @@ type VEX struct {
 	Files []string `json:"files,omitempty"`
 	// SignedBy are those whose signed statements about an image count.
 	SignedBy []Signer `json:"signedBy,omitempty"`
+	// AcceptUnsigned lets documents count that are named on the command line and that nobody signed.
+	AcceptUnsigned bool `json:"acceptUnsigned,omitempty"`
 }
 
 // Signer is somebody whose signatures count: a key, or an identity with the issuer that vouches for it.
@@ -94,6 +96,11 @@ func (r *reader) vex(n *yaml.Node) VEX {
 	r.keys(n, map[string]func(*yaml.Node){
 		"files":     func(n *yaml.Node) { v.Files = r.texts(n) },
 		"signed-by": func(n *yaml.Node) { v.SignedBy = r.signers(n) },
+		"accept-unsigned": func(n *yaml.Node) {
+			if b := r.boolean(n); b != nil {
+				v.AcceptUnsigned = *b
+			}
+		},
 	})
 	return v
 }

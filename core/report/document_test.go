@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 func digestOf(c string) core.Digest { return core.Digest("sha256:" + strings.Repeat(c, 64)) }
@@ -344,6 +345,9 @@ func enumOf(t reflect.Type) []string {
 			string(core.KindSBOM)},
 		reflect.TypeFor[core.Confidence](): {core.ConfidenceUnknown.String(), core.ConfidenceLow.String(),
 			core.ConfidenceMedium.String(), core.ConfidenceHigh.String()},
+		reflect.TypeFor[core.Reachability](): {string(core.ReachableYes), string(core.ReachableNo), string(core.ReachableUnknown)},
+		reflect.TypeFor[core.VEXStatus](): {string(core.VEXNotAffected), string(core.VEXAffected), string(core.VEXFixed),
+			string(core.VEXUnderInvestigation)},
 		reflect.TypeFor[core.Completeness](): {string(core.Complete), string(core.Partial), string(core.Failed),
 			string(core.Skipped)},
 		reflect.TypeFor[core.FindingKind](): {string(core.KindVulnerability), string(core.KindMalware),

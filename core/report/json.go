@@ -59,6 +59,9 @@ func (j *jsonWriter) evidence(e core.Evidence) {
 	list(j, "packages", e.Packages, ",\n")
 	list(j, "findings", e.Findings, ",\n")
 	list(j, "examinations", e.Examinations, ",\n")
+	if len(e.Reach) > 0 {
+		list(j, "reach", e.Reach, ",\n")
+	}
 	j.member("advisories", e.Advisories, "\n")
 }
 

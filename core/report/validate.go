@@ -54,6 +54,10 @@ func (v *validator) evidence(e *core.Evidence) {
 	each(v, "packages", e.Packages, v.pkg)
 	each(v, "findings", e.Findings, v.finding)
 	each(v, "examinations", e.Examinations, v.examination)
+	each(v, "reach", e.Reach, func(r *core.Reach) {
+		v.notEmpty("package", r.Package)
+		oneOf(v, "reachable", r.Reachable, core.ReachableYes, core.ReachableNo, core.ReachableUnknown)
+	})
 	v.in("advisories", func() {
 		v.optionalDigest("digest", e.Advisories.Digest)
 		v.atLeastZero("records", int64(e.Advisories.Records))
@@ -143,6 +147,11 @@ func (v *validator) finding(f *core.Finding) {
 	oneOf(v, "kind", f.Kind, core.KindVulnerability, core.KindMalware, core.KindEndOfLife, core.KindSecret,
 		core.KindMisconfiguration, core.KindCode)
 	oneOf(v, "match", f.Match, "", core.MatchExact, core.MatchSource, core.MatchVendored, core.MatchName)
+	oneOf(v, "reachable", f.Reachable, "", core.ReachableYes, core.ReachableNo, core.ReachableUnknown)
+	each(v, "vex", f.VEX, func(s *core.VEXStatement) {
+		oneOf(v, "status", s.Status, core.VEXNotAffected, core.VEXAffected, core.VEXFixed, core.VEXUnderInvestigation)
+		v.digest("digest", s.Digest)
+	})
 	v.notEmpty("rule", f.Rule)
 	if f.Score != nil {
 		v.between("score", *f.Score, 10)

@@ -48,7 +48,18 @@ type Target struct {
 	// Examinations say what was opened and what was left out, such as platforms that --platform excluded.
 	Examinations []core.Examination
 
-	close []func() error
+	attached func(ctx context.Context, subject core.Digest) ([][]byte, error) // nil: there is no registry
+	close    []func() error
+}
+
+// Bundles returns the Sigstore bundles that the registry has for one of the target's digests, not verified. What is in no
+// registry has none.
+func (t *Target) Bundles(ctx context.Context, subject core.Digest) ([][]byte, error) {
+	if t.attached == nil {
+		return nil, nil
+	}
+	bundles, err := t.attached(ctx, subject)
+	return bundles, advice.Failure(ctx, "look for attestations of "+t.Subject.Name, err)
 }
 
 // Image is one platform's image: its manifest and configuration, read and verified, and its layers, not yet read.

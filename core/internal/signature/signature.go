@@ -9,6 +9,7 @@ package signature
 import (
 	"context"
 	"crypto"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -129,6 +130,46 @@ type Verified struct {
 type Material struct {
 	Bundles [][]byte // in JSON
 	Simple  []Simple
+}
+
+// maxSignature bounds one signature or bundle, in bytes.
+const maxSignature = 16 << 20
+
+// Read gathers the signatures that manifests hold. fetch returns a whole blob of that size, verified.
+func Read(ctx context.Context, manifests [][]byte, fetch func(ctx context.Context, d core.Digest, size int64) ([]byte, error)) (Material, error) {
+	var m Material
+	for _, raw := range manifests {
+		var manifest struct {
+			Layers []struct {
+				MediaType   string            `json:"mediaType"`
+				Digest      core.Digest       `json:"digest"`
+				Size        int64             `json:"size"`
+				Annotations map[string]string `json:"annotations"`
+			} `json:"layers"`
+		}
+		if err := json.Unmarshal(raw, &manifest); err != nil {
+			return m, fmt.Errorf("read a manifest of signatures: %w", err)
+		}
+		for _, l := range manifest.Layers {
+			simple := l.MediaType == SimpleType
+			if !simple && !BundleType(l.MediaType) {
+				continue
+			}
+			if l.Size < 0 || l.Size > maxSignature {
+				return m, fmt.Errorf("a signature claims %d bytes; one has at most %d", l.Size, maxSignature)
+			}
+			blob, err := fetch(ctx, l.Digest, l.Size)
+			if err != nil {
+				return m, err
+			}
+			if simple {
+				m.Simple = append(m.Simple, Simple{Payload: blob, Annotations: l.Annotations})
+			} else {
+				m.Bundles = append(m.Bundles, blob)
+			}
+		}
+	}
+	return m, nil
 }
 
 // maxNamed is how many reasons an error gives.
