@@ -17,8 +17,10 @@
 //
 // The configuration blob is JSON (see [index]): the version of the format, the dates of the sources, the ecosystems
 // with their numbers of records, and the tables. A table is a map from keys to values, cut into shards by the leading
-// bits of each key's hash: the first 64 bits of its SHA-256. A shard is split in two while it would hold more than
-// shardTarget bytes, so that growth changes the shards that grew and no others. The index lists each table's bits; its
+// bits of each key's hash. That is the first 64 bits of its SHA-256; but for an id that ends in a year and a number, in
+// the tables of records, ids and facts, 16 bits of the year, 32 of the number and the lowest 16 of the SHA-256: what is
+// found in one image is mostly of the last years. A shard is split in two while it would hold more than shardTarget
+// (factsTarget) bytes, so that growth changes the shards that grew and no others. The index lists each table's bits; its
 // shards follow each other among the manifest's layers in that order. Bits that no shard has hold no keys.
 //
 //	packages  Ecosystem[:release]  package name → the advisories that affect it, with ranges and versions
@@ -58,6 +60,6 @@
 //	u8      p, 8
 //	u16     0
 //	u32     number of keys n
-//	        the keys' hashes, each mapped to hash × n × 2^p / 2^64, sorted, as differences in Golomb-Rice code with
-//	        parameter p: the quotient as ones, a zero, and p bits of the remainder; the first bit is the highest of a byte
+//	        the first 64 bits of the keys' SHA-256, each mapped to it × n × 2^p / 2^64, sorted, as differences in
+//	        Golomb-Rice code with parameter p: the quotient as ones, a zero, and p bits of the remainder; the first bit is the highest of a byte
 package advisory

@@ -32,17 +32,21 @@ func place(hash uint64, keys int) uint32 {
 	return uint32(high)
 }
 
-// encodeFilter writes the filter of sorted entries. See the package comment for its form.
+// encodeFilter writes the filter of the entries' keys. See the package comment for its form.
 func encodeFilter(entries []entry) ([]byte, error) {
 	if len(entries) > maxFilterKeys {
 		return nil, fmt.Errorf("a table of %d keys is too large for a filter", len(entries))
 	}
+	places := make([]uint32, len(entries))
+	for i := range entries {
+		places[i] = place(hashOf(entries[i].key), len(entries)) // evenly, wherever the table puts the key
+	}
+	slices.Sort(places)
 	out := append([]byte(filterMagic), formatVersion, filterBits, 0, 0)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(entries)))
 	var w bitWriter
 	last := uint32(0)
-	for i := range entries { // in the order of their hashes, and so of their places
-		at := place(entries[i].hash, len(entries))
+	for _, at := range places {
 		delta := at - last
 		last = at
 		for range delta >> filterBits {
@@ -85,8 +89,8 @@ func decodeFilter(data []byte) (*filter, error) {
 }
 
 // mayHold reports false only for a key that the table lacks.
-func (f *filter) mayHold(hash uint64) bool {
-	_, found := slices.BinarySearch(f.values, place(hash, len(f.values)))
+func (f *filter) mayHold(key string) bool {
+	_, found := slices.BinarySearch(f.values, place(hashOf(key), len(f.values)))
 	return found
 }
 

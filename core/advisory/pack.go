@@ -156,7 +156,7 @@ type table struct {
 }
 
 func (t *table) add(key string, value []byte) {
-	t.entries = append(t.entries, entry{hash: hashOf(key), key: key, value: value})
+	t.entries = append(t.entries, entry{hash: t.kind.hash(key), key: key, value: value})
 }
 
 // gathered is what all records say together.

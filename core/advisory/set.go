@@ -259,7 +259,7 @@ func (s *Set) Prepare(ctx context.Context, k Keys) error {
 	}
 	var shards []loadable
 	for _, p := range wanted {
-		layer, ok, err := s.layerOf(ctx, p.table, p.hash)
+		layer, ok, err := s.layerOf(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -270,14 +270,15 @@ func (s *Set) Prepare(ctx context.Context, k Keys) error {
 	return s.loadAll(ctx, shards)
 }
 
-// keyPlace is where a key would be: its table, nil if the set has none, and its hash.
+// keyPlace is where a key would be: its table, nil if the set has none, and its hash there.
 type keyPlace struct {
 	table *tableOf
+	key   string
 	hash  uint64
 }
 
 func (s *Set) placeOf(kind tableKind, table, key string) keyPlace {
-	return keyPlace{s.tables[tableName{kind, table}], hashOf(key)}
+	return keyPlace{s.tables[tableName{kind, table}], key, kind.hash(key)}
 }
 
 // loadable is a layer of a table.
@@ -298,16 +299,16 @@ func (s *Set) loadAll(ctx context.Context, list []loadable) error {
 }
 
 // layerOf finds the layer that holds a key, unless the table's filter says that it lacks it.
-func (s *Set) layerOf(ctx context.Context, t *tableOf, hash uint64) (int, bool, error) {
-	layer, ok := t.layerOf(hash)
-	if !ok || t.filter == 0 {
+func (s *Set) layerOf(ctx context.Context, p keyPlace) (int, bool, error) {
+	layer, ok := p.table.layerOf(p.hash)
+	if !ok || p.table.filter == 0 {
 		return layer, ok, nil
 	}
-	l := s.load(ctx, t, t.filter)
+	l := s.load(ctx, p.table, p.table.filter)
 	if l.err != nil {
 		return 0, false, l.err
 	}
-	return layer, l.filter.mayHold(hash), nil
+	return layer, l.filter.mayHold(p.key), nil
 }
 
 // find looks a key up in a table.
@@ -316,7 +317,7 @@ func (s *Set) find(ctx context.Context, kind tableKind, table, key string) (valu
 	if p.table == nil {
 		return nil, false, nil
 	}
-	layer, ok, err := s.layerOf(ctx, p.table, p.hash)
+	layer, ok, err := s.layerOf(ctx, p)
 	if !ok || err != nil {
 		return nil, false, err
 	}
@@ -407,8 +408,8 @@ func (s *Set) verifyTable(ctx context.Context, t *tableOf, want int) error {
 		}
 		err = sh.all(s.z, func(key string, _ []byte) error {
 			keys++
-			hash := hashOf(key)
-			if at, ok := t.layerOf(hash); !ok || at != layer || f != nil && !f.mayHold(hash) {
+			hash := t.kind.hash(key)
+			if at, ok := t.layerOf(hash); !ok || at != layer || f != nil && !f.mayHold(key) {
 				return fmt.Errorf("%w: %q is not where it would be looked for", errShard, key)
 			}
 			return nil

@@ -86,7 +86,7 @@ func TestAnAbsentKeyNeedsNoDecompression(t *testing.T) {
 }
 
 func TestATableIsSplitByLeadingBits(t *testing.T) {
-	parts := split(entriesOf(20000, 4))
+	parts := split(entriesOf(20000, 4), shardTarget)
 	if len(parts) < 8 {
 		t.Fatalf("%d parts", len(parts))
 	}
@@ -121,7 +121,7 @@ func TestATableIsSplitByLeadingBits(t *testing.T) {
 			t.Errorf("part %d is looked for in %d", i, got)
 		}
 	}
-	if got := split(nil); len(got) != 0 {
+	if got := split(nil, shardTarget); len(got) != 0 {
 		t.Errorf("an empty table has parts: %v", got)
 	}
 }
@@ -225,5 +225,19 @@ func same(t *testing.T, before, after any, err error) {
 	t.Helper()
 	if err != nil || !cmp.Equal(before, after, cmpopts.EquateEmpty()) {
 		t.Fatalf("%v became %v (%v)", before, after, err)
+	}
+}
+
+func TestDatedIdsLieTogether(t *testing.T) {
+	order := []string{"CVE-1999-5", "GO-2020-1", "ALSA-2023:9", "CVE-2023-10", "CVE-2023-1000", "CVE-2023-45288", "DEBIAN-CVE-2024-2"}
+	for i := 1; i < len(order); i++ {
+		if idHash(order[i-1]) >= idHash(order[i]) {
+			t.Errorf("%s does not come before %s", order[i-1], order[i])
+		}
+	}
+	for _, id := range []string{"GHSA-aaaa-bbbb-cccc", "DSA-5514-1", "X-12023-1", "CVE-2023-", "CVE-2023-12345678901", "CVE-2199-1"} {
+		if idHash(id) != hashOf(id) {
+			t.Errorf("%s is placed by a date", id)
+		}
 	}
 }

@@ -40,10 +40,10 @@ type part struct {
 	entries []entry
 }
 
-// split cuts sorted entries into parts of at most shardTarget raw bytes, by leading bits of the hash.
-func split(entries []entry) []part { return splitAt(nil, "", entries) }
+// split cuts sorted entries into parts of at most target raw bytes, by leading bits of the hash.
+func split(entries []entry, target int) []part { return splitAt(nil, "", entries, target) }
 
-func splitAt(parts []part, prefix string, entries []entry) []part {
+func splitAt(parts []part, prefix string, entries []entry, target int) []part {
 	size := 0
 	for i := range entries {
 		size += entries[i].size()
@@ -51,12 +51,12 @@ func splitAt(parts []part, prefix string, entries []entry) []part {
 	switch {
 	case len(entries) == 0:
 		return parts
-	case size <= shardTarget || len(entries) == 1 || len(prefix) == 64:
+	case size <= target || len(entries) == 1 || len(prefix) == 64:
 		return append(parts, part{prefix, entries})
 	}
 	bit := uint64(1) << (63 - len(prefix))
 	middle := sort.Search(len(entries), func(i int) bool { return entries[i].hash&bit != 0 })
-	return splitAt(splitAt(parts, prefix+"0", entries[:middle]), prefix+"1", entries[middle:])
+	return splitAt(splitAt(parts, prefix+"0", entries[:middle], target), prefix+"1", entries[middle:], target)
 }
 
 // tableOf is a table of an opened set.

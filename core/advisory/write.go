@@ -97,7 +97,7 @@ func (b *builder) arrange(tables []table) []layer {
 		t := &tables[i]
 		sortEntries(t.entries)
 		listed := tableIndex{Kind: t.kind.String(), Name: t.name, Keys: len(t.entries), First: len(list)}
-		parts := split(t.entries)
+		parts := split(t.entries, t.target())
 		for j, p := range parts {
 			if j > 0 {
 				listed.Prefixes += " "
@@ -112,6 +112,14 @@ func (b *builder) arrange(tables []table) []layer {
 		b.index.Tables = append(b.index.Tables, listed)
 	}
 	return list
+}
+
+// target is the size at which a shard of the table is split, in raw bytes.
+func (t *table) target() int {
+	if t.kind == factsTable {
+		return factsTarget
+	}
+	return shardTarget
 }
 
 // filtered reports whether the table has a filter: where many of the keys that are looked up are not there, and a shard
