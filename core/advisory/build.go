@@ -334,7 +334,7 @@ func (a *Affected) dropCovered() {
 }
 
 func covers(order version.Order, events []event, v string) bool {
-	at, err := order.Parse(v)
+	at, err := order.ParseInstalled(v)
 	if err != nil {
 		return false
 	}

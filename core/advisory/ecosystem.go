@@ -61,6 +61,11 @@ func Canonical(ecosystem string) string {
 			release = "v" + release
 		}
 	}
+	switch family {
+	case "Root", "TuxCare":
+		// What follows is the ecosystem whose packages these are, and by whose order.
+		return family + ":" + Canonical(release)
+	}
 	if !distribution(family) || release == "" {
 		// A release here is the address of another registry of the same kind of packages (Packagist, Maven): its names
 		// are its own, and advisories of either are better matched than missed.

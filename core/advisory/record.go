@@ -161,7 +161,11 @@ func parseEvents(order version.Order, events []Event) ([]event, error) {
 		if e.Version == "*" && e.Kind == Limit {
 			continue // no limit
 		}
-		v, err := order.Parse(e.Version)
+		parse := order.Parse
+		if e.Kind == LastAffected {
+			parse = order.ParseLast
+		}
+		v, err := parse(e.Version)
 		if err != nil {
 			return nil, err
 		}
