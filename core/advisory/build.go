@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/advisory/version"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 )
 
 // BuildOptions say what a set is built from.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/advisory/version"
+	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 )
 
 // Record is what a set keeps of one OSV advisory.

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/google/osv-scalibr/semantic"
-
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 )
 
 // upgradeKey is what one upgrade changes: one version of a package or, for distributions, of a source package.
@@ -218,9 +217,13 @@ func compareVersions(a, b, ecosystem string) int {
 	if a == b {
 		return 0
 	}
-	if parsed, err := semantic.Parse(a, ecosystem); err == nil {
-		if c, err := parsed.CompareStr(b); err == nil {
-			return c
+	if order, ok := version.For(ecosystem); ok {
+		v, err := order.Parse(a)
+		w, other := order.Parse(b)
+		if err == nil && other == nil {
+			if c, err := v.Compare(w); err == nil {
+				return c
+			}
 		}
 	}
 	return slices.CompareFunc(components(a), components(b), compareComponents)

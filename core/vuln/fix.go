@@ -5,7 +5,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/advisory"
-	"github.com/cleanbill-ci/cleanbill/core/advisory/version"
+	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 )
 
 // fixOf finds the versions that fix a flaw, and the nearest: the smallest that is newer than what is installed and that

@@ -95,7 +95,7 @@ func TestAnEcosystemWithinAnotherIsKnownByWhatItGoesOnWith(t *testing.T) {
 // knownEcosystems reads the names that advisories are kept under.
 func knownEcosystems(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../ecosystem.go", nil, parser.SkipObjectResolution)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../advisory/ecosystem.go", nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
