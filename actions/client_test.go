@@ -13,7 +13,10 @@ import (
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
 
-const exampleFile = "examples/github/gate.yml"
+const (
+	exampleFile    = "examples/github/gate.yml"
+	advisoriesFile = ".github/workflows/advisories.yml"
+)
 
 // TestClientActionlint checks every workflow that this repository has or publishes, against action.yml too.
 func TestClientActionlint(t *testing.T) {
@@ -30,7 +33,7 @@ func TestClientActionlint(t *testing.T) {
 
 // TestClientActionsArePinned looks at what is run and at what users copy: a tag can be moved, a commit cannot.
 func TestClientActionsArePinned(t *testing.T) {
-	for _, file := range []string{exampleFile, ".github/workflows/ci.yml"} {
+	for _, file := range []string{exampleFile, ".github/workflows/ci.yml", advisoriesFile} {
 		data, err := os.ReadFile(filepath.Join(clients.Root(t), file))
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +153,8 @@ func newAct(t *testing.T, dir string) *act {
 		dir:     dir,
 		env:     []string{"XDG_CACHE_HOME=" + home, "XDG_CONFIG_HOME=" + home},
 		args: []string{
-			"--json", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted",
+			"--json", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted",
+			"--env", "CLEANBILL_ADVISORIES=starter", // no network is needed
 			"--local-repository", "cleanbill-ci/cleanbill@" + pin(t) + "=" + clients.Root(t),
 			"--local-repository", "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02=" + keep,
 		},
