@@ -41,7 +41,8 @@ type place struct {
 	path  string
 }
 
-// hardLink is a link in one layer to a file whose bytes stand elsewhere in the same or a lower layer.
+// hardLink is a link in one layer to a file whose bytes stand elsewhere in the same or a lower layer, or a symbolic link
+// that an analyzer takes for one, whose file may be in a higher layer too.
 type hardLink struct {
 	place
 	seq uint32
@@ -95,6 +96,7 @@ func (s *stack) build() {
 		})
 	}
 	s.follow()
+	s.nameLinks()
 	slices.SortFunc(s.hardLinks, func(a, b hardLink) int {
 		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.path, b.path), cmp.Compare(a.only, b.only),
 			strings.Compare(a.as, b.as))
