@@ -131,7 +131,7 @@ func (x *Index) Place(p string, seq uint32) (string, error) {
 // follow resolves the symbolic links of this layer in dir, the last component included. Targets are confined to the
 // root.
 func (x *Index) follow(dir string) (string, error) {
-	return followLinks(dir, func(p string) (string, bool) {
+	return FollowLinks(dir, func(p string) (string, bool) {
 		if n, ok := x.nodes[x.hash(p)]; !ok || n.kind != KindSymlink {
 			return "", false
 		}
@@ -140,8 +140,9 @@ func (x *Index) follow(dir string) (string, error) {
 	})
 }
 
-// followLinks resolves symbolic links in all components of p. Absolute targets start at the root, and ".." stops there.
-func followLinks(p string, link func(p string) (target string, ok bool)) (string, error) {
+// FollowLinks resolves symbolic links in all components of p, of which link returns the targets. Absolute targets start
+// at the root, and ".." stops there.
+func FollowLinks(p string, link func(p string) (target string, ok bool)) (string, error) {
 	done, rest := "", p
 	for hops := 0; rest != ""; {
 		var name string

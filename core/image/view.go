@@ -166,7 +166,7 @@ func (v *View) Symlinks(layer int, yield func(p string) bool) {
 
 // Resolve follows all symbolic links in p as of layer upto. The result need not exist.
 func (v *View) Resolve(p string, upto int) (string, error) {
-	real, err := followLinks(p, func(p string) (string, bool) {
+	real, err := FollowLinks(p, func(p string) (string, bool) {
 		layer, at, n, ok := v.Lookup(p, upto)
 		if !ok || n.Kind != KindSymlink {
 			return "", false

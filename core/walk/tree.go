@@ -25,8 +25,9 @@ import (
 // gitDir is left out of source trees wherever it is: it changes without the sources changing.
 const gitDir = ".git"
 
-// Tree reads every file of a source tree and returns its subject, packages, findings and examinations. Symbolic links
-// are not followed, and nothing outside dir is ever opened.
+// Tree reads every file of a source tree and returns its subject, packages, findings and examinations. A symbolic link
+// to a file is followed within dir for the analyzers that want the file by the link's name alone, and is a gap where it
+// leads further; nothing outside dir is ever opened.
 //
 // The subject's digest is the SHA-256 of one record for each regular file and symbolic link below dir, in byte order of
 // the slash-separated relative paths, .git excluded. A record is the kind ("f" file, "x" file that its owner may
@@ -124,6 +125,7 @@ func (t *tree) directory(ctx context.Context, dir string) ([]string, error) {
 				below = append(below, p)
 			case e.Type()&fs.ModeSymlink != 0:
 				t.link(p)
+				t.follow(ctx, p)
 			case e.Type().IsRegular():
 				if err := t.file(ctx, p); err != nil {
 					return nil, err
@@ -196,13 +198,15 @@ func (t *tree) file(ctx context.Context, p string) error {
 	return nil
 }
 
+var errChanged = errors.New("it changed while it was read")
+
 // open opens a regular file. What it was when the directory was read does not count.
 func (t *tree) open(p string) (*os.File, fs.FileInfo, error) {
 	name := filepath.FromSlash(p)
 	if info, err := t.root.Lstat(name); err != nil {
 		return nil, nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, nil, errors.New("it changed while it was read")
+		return nil, nil, errChanged
 	}
 	f, err := t.root.Open(name)
 	if err != nil {
@@ -210,7 +214,7 @@ func (t *tree) open(p string) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it changed while it was read")
+		err = errChanged
 	}
 	if err != nil {
 		f.Close()
@@ -253,23 +257,9 @@ func (t *tree) examine(ctx context.Context, p string, info fs.FileInfo, f *os.Fi
 		kind = 'x'
 	}
 	t.record(kind, p, h.Sum(nil))
-	if r.hasSniffer(w) {
-		head := make([]byte, min(size, core.SniffLength))
-		if _, err := c.ReadAt(head, 0); err != nil && err != io.EOF {
-			return err
-		}
-		r.sniff(&w, head, failed)
-	}
-	for _, i := range slices.Concat(w.direct, w.deferred) {
-		file := core.File{Path: p, Info: info, Content: io.NewSectionReader(c, 0, size)}
-		if r.analyzers[i].relater != nil {
-			file.Related = t.related
-		}
-		found, left, err := r.analyze(ctx, i, file)
-		reuse = reuse && !left
-		t.results.add(result{analyzer: i, real: p, as: p, found: found, err: err})
-	}
-	return nil
+	left, err := t.show(ctx, w, info, c)
+	reuse = !left
+	return err
 }
 
 func changed(err error) error {
@@ -301,11 +291,7 @@ func (t *tree) record(kind byte, p string, sum []byte) {
 func (t *tree) gap(p string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err // the path is named anyway
-	}
-	t.gaps = append(t.gaps, fmt.Sprintf("%s: %s", shown(p), printable(err)))
+	t.gaps = append(t.gaps, fmt.Sprintf("%s: %s", shown(p), printable(withoutPath(err))))
 }
 
 // digest is the tree's digest as Tree describes it.
