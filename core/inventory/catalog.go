@@ -92,7 +92,7 @@ func catalog() []entry {
 		{
 			name: cos.Name, make: cos.New,
 			wants: at("etc/cos-package-info.json"), anchors: []string{"etc/cos-package-info.json"},
-			check: checkCase(3, "installedPackages", "buildTimePackages", "category", "name", "version", "ebuild_version"),
+			check: checkJSON(3, "installedPackages", "buildTimePackages", "category", "name", "version", "ebuild_version"),
 		},
 
 		// Other installers of system packages.
@@ -103,7 +103,7 @@ func catalog() []entry {
 		{
 			name: spack.Name, make: spack.New,
 			wants: suffixed("/.spack/spec.json"),
-			check: checkCase(4, "spec", "nodes", "name", "version", "hash"),
+			check: checkJSON(4, "spec", "nodes", "name", "version", "hash"),
 		},
 		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey},
 
@@ -144,7 +144,7 @@ func catalog() []entry {
 			name: packagelockjson.Name, make: packagelockjson.New,
 			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
 			related: relatedNamed("npm-shrinkwrap.json"), examine: examineSplit(npmLock()),
-			check: checkCase(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
+			check: checkJSON(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
 		},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
 		{
@@ -166,7 +166,7 @@ func catalog() []entry {
 		{
 			name: condameta.Name, make: condameta.New,
 			wants: isCondaMeta, examine: examineConda,
-			check: checkCase(1, "name", "version"),
+			check: checkJSON(1, "name", "version"),
 		},
 		{
 			name: requirements.Name, make: requirements.New,
@@ -175,7 +175,7 @@ func catalog() []entry {
 		{
 			name: pipfilelock.Name, make: pipfilelock.New,
 			wants: named("Pipfile.lock"), examine: examineSplit(pipfileLock()),
-			check: checkCase(3, "default", "develop", "version"),
+			check: checkJSON(3, "default", "develop", "version"),
 		},
 		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock"), check: checkTOML},
 		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock"), check: checkTOML},
@@ -200,18 +200,18 @@ func catalog() []entry {
 		{
 			name: depsjson.Name, make: depsjson.New,
 			wants: suffixed(".deps.json"), examine: examineDepsJSON,
-			check: checkCase(3, "runtimeTarget", "libraries", "type"),
+			check: checkJSON(3, "runtimeTarget", "libraries", "type"),
 		},
 		{
 			name: packageslockjson.Name, make: packageslockjson.New,
 			wants: named("packages.lock.json"),
-			check: checkCase(4, "dependencies", "resolved", "type"),
+			check: checkJSON(4, "dependencies", "resolved", "type"),
 		},
 		{name: packagesconfig.Name, make: packagesconfig.New, wants: named("packages.config")},
 		{
 			name: projectassetsjson.Name, make: projectassetsjson.New,
 			wants: named("project.assets.json"), examine: examineProjectAssets,
-			check: checkCase(3, "targets", "libraries", "type"),
+			check: checkJSON(3, "targets", "libraries", "type"),
 		},
 		{
 			name: csproj.Name, make: csproj.New,
@@ -228,19 +228,19 @@ func catalog() []entry {
 		{
 			name: composerlock.Name, make: composerlock.New,
 			wants: named("composer.lock"), examine: examineSplit(composerLock()),
-			check: checkCase(4, "packages", "packages-dev", "name", "version", "dist", "reference"),
+			check: checkJSON(4, "packages", "packages-dev", "name", "version", "dist", "reference"),
 		},
 
 		// Other languages.
 		{
 			name: conanlock.Name, make: conanlock.New,
 			wants: named("conan.lock"),
-			check: checkCase(4, "graph_lock", "nodes", "ref", "pref", "version", "requires", "build_requires", "python_requires"),
+			check: checkJSON(4, "graph_lock", "nodes", "ref", "pref", "version", "requires", "build_requires", "python_requires"),
 		},
 		{
 			name: packageconfig.Name, make: packageconfig.New,
 			wants: named("package_config.json"), examine: examineResolved,
-			check: checkCase(3, "packages", "name", "rootUri"),
+			check: checkJSON(3, "packages", "name", "rootUri"),
 		},
 		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
 		{
@@ -266,12 +266,12 @@ func catalog() []entry {
 		{
 			name: renvlock.Name, make: renvlock.New,
 			wants: named("renv.lock"), examine: examineRenv,
-			check: checkCase(3, "Packages", "Package", "Version", "Source", "Repository"),
+			check: checkJSON(3, "Packages", "Package", "Version", "Source", "Repository"),
 		},
 		{
 			name: packageresolved.Name, make: packageresolved.New,
 			wants: named("Package.resolved"), examine: examineSwift,
-			check: checkCase(5, "object", "pins", "package", "repositoryURL", "state", "version", "identity", "location"),
+			check: checkJSON(5, "object", "pins", "package", "repositoryURL", "state", "version", "identity", "location"),
 		},
 		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
 	}

@@ -51,6 +51,9 @@ func examineSplit(how splitting) func(context.Context, *analysis) error {
 		content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 		if how.prepare != nil {
 			content = how.prepare(content)
+			if err := s.checkMembers(ctx, bytes.NewReader(content), 1, how.containers); err != nil {
+				return err
+			}
 		}
 		document, err := readDocument(content)
 		if err != nil {

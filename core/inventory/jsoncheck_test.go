@@ -33,12 +33,44 @@ func TestMembersInAnotherCaseAreNamed(t *testing.T) {
 	}
 }
 
-// TestNamesOfOthersMayBeInAnyCase is for maps by the names of packages, and for settings that we do not read.
+func TestMembersThatAreThereTwiceAreNamed(t *testing.T) {
+	for p, content := range map[string]string{
+		"a/package-lock.json": `{"lockfileVersion":3,"packages":{"node_modules/a":{"version":"3.4.1","version":"99.0.0"}}}`,
+		"b/package-lock.json": `{"lockfileVersion":3,"packages":{"node_modules/a":{"version":"3.4.1"}},"packages":{}}`,
+		"bun.lock":            `{"packages":{"a":["a@1.0.0","",{},""]},/* more */"packages":{},}`,
+		"Pipfile.lock":        `{"default":{"a":{"version":"==1.0.0","hashes":[],"version":"==9.0.0"}}}`,
+		"composer.lock":       `{"packages":[{"name":"a/b","version":"1.0.0","name":"b/b"}]}`,
+		"conda-meta/a.json":   `{"name":"a","version":"1.0.0","version":"9.0.0"}`,
+	} {
+		if got := drive(t, tree{p: []byte(content)}); len(got.problems) != 1 || !strings.Contains(got.problems[0].Why, "twice") {
+			t.Errorf("%s: %v %v", p, got.problems, got.failed)
+		}
+	}
+}
+
+func TestWhatFollowsADocumentIsNamed(t *testing.T) {
+	for _, p := range []string{
+		"package-lock.json", "npm-shrinkwrap.json", "bun.lock", "Pipfile.lock", "composer.lock", "conda-meta/a.json", "a.deps.json",
+		"packages.lock.json", "project.assets.json", "conan.lock", "package_config.json", "renv.lock", "Package.resolved",
+		"x/.spack/spec.json", "etc/cos-package-info.json", "node_modules/a/package.json",
+	} {
+		for _, rest := range []string{`{"packages":{}}`, "x", "\x00", "}"} {
+			got := drive(t, tree{p: []byte("{}\n" + rest)})
+			if len(got.problems) == 0 && got.failed[p] == nil {
+				t.Errorf("%s: nothing is said of %q", p, rest)
+			}
+		}
+	}
+}
+
+// TestNamesOfOthersMayBeInAnyCase is for maps by the names of packages, and for settings that we do not read, which may
+// be there twice as well.
 func TestNamesOfOthersMayBeInAnyCase(t *testing.T) {
 	drive(t, tree{
 		"package-lock.json": []byte(`{"lockfileVersion":3,"packages":{"node_modules/JSONStream":{"version":"1.0.0"},"node_modules/jsonstream":{"version":"1.0.0","dependencies":{"JSONStream":"1"}}}}`),
 		"composer.lock":     []byte(`{"packages":[{"name":"a/b","version":"1.0.0","extra":{"laravel":{"aliases":{"Version":"A","Name":"B"}}}}]}`),
 		"a.deps.json":       []byte(`{"runtimeTarget":{"name":"x"},"targets":{"net":{"A/1.0.0":{"dependencies":{"Type":"1.0.0"}}}},"libraries":{"A/1.0.0":{"type":"package"}}}`),
+		"conda-meta/a.json": []byte(`{"name":"a","version":"1.0.0","build":"1","build":"1"}` + "\n\n"),
 	}).clean(t)
 }
 
