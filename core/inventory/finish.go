@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/osv-scalibr/extractor/filesystem/language/javascript/packagejson"
 	"github.com/package-url/packageurl-go"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -90,7 +91,7 @@ func purlType(purl string) string {
 }
 
 // dropResolved leaves out what is only declared, without a version, if a package of that name is there in the same
-// subject: that is what it was resolved to.
+// subject: that is what it was resolved to. What packagejson finds is not declared but installed.
 func dropResolved(packages []core.Package) []core.Package {
 	type name struct {
 		subject core.Digest
@@ -104,7 +105,7 @@ func dropResolved(packages []core.Package) []core.Package {
 		}
 	}
 	return slices.DeleteFunc(packages, func(p core.Package) bool {
-		return p.Version == "" && p.Ecosystem != "" && resolved[name{p.Subject, p.Purl}]
+		return p.Version == "" && p.Ecosystem != "" && p.Analyzer != packagejson.Name && resolved[name{p.Subject, p.Purl}]
 	})
 }
 

@@ -2,12 +2,15 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/osv-scalibr/extractor"
@@ -39,6 +42,7 @@ func examinePackageJSON(ctx context.Context, s *analysis) error {
 	}
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")) // npm accepts a byte order mark
 	if json.Valid(content) {
+		s.checkTwice(content, "name", "version")
 		content = withoutDisguises(content, "name", "version", "license", "licenses", "engines", "contributes", "unity")
 	}
 	packages, err := s.extract(ctx, io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))))
@@ -66,14 +70,70 @@ func (s *analysis) isInstalledNode() bool {
 	return nodePackage.MatchString(s.file.Path) || !below(s.file.Path, "node_modules")
 }
 
+// asPackage makes a package of a manifest with a name and a version. Where packages are installed Node needs neither: a
+// package without a name is called as its directory, and one without a version is there in no version that is known.
 func (m manifest) asPackage(path string) []*extractor.Package {
-	name, version := texts(m.Name), texts(m.Version)
-	if len(name) != 1 || len(version) != 1 || name[0] == "" || version[0] == "" {
-		return nil
+	name, version := one(texts(m.Name)), one(texts(m.Version))
+	if name == "" || version == "" {
+		directory := installedAs(path)
+		if directory == "" {
+			return nil
+		}
+		name = cmp.Or(name, directory)
 	}
 	return []*extractor.Package{{
-		Name: name[0], Version: version[0], PURLType: purl.TypeNPM, Location: extractor.LocationFromPath(path),
+		Name: name, Version: version, PURLType: purl.TypeNPM, Location: extractor.LocationFromPath(path),
 	}}
+}
+
+func one(list []string) string {
+	if len(list) != 1 {
+		return ""
+	}
+	return list[0]
+}
+
+// installedAs is the name under which Node finds the package of the manifest at p; empty where it looks for none, as in
+// the fixtures that packages bring along. Stores, whose names begin with a dot, hold further node_modules.
+func installedAs(p string) string {
+	const modules = "node_modules"
+	parts := strings.Split(path.Dir(p), "/")
+	at := slices.Index(parts, modules)
+	for at >= 0 {
+		parts = parts[at+1:]
+		if len(parts) > 0 && strings.HasPrefix(parts[0], ".") {
+			at = slices.Index(parts, modules)
+			continue
+		}
+		words := 1
+		if len(parts) > 0 && strings.HasPrefix(parts[0], "@") {
+			words = 2
+		}
+		if len(parts) == words {
+			return strings.Join(parts, "/")
+		}
+		if at = words; len(parts) < words || parts[at] != modules {
+			return ""
+		}
+	}
+	return ""
+}
+
+// checkTwice names members that the object at the top has twice, with different values: of those Node takes the last,
+// but not everybody does.
+func (s *analysis) checkTwice(content []byte, known ...string) {
+	if trimmed := bytes.TrimSpace(content); len(trimmed) == 0 || trimmed[0] != '{' || !s.isInstalledNode() {
+		return
+	}
+	members, _ := readMembers(content) // it is valid
+	values := make(map[string][]byte)
+	for _, m := range members {
+		value, again := values[m.key]
+		if slices.Contains(known, m.key) && again && !bytes.Equal(value, m.value) {
+			s.problem("it has the member %q twice, and not all programs take the same", m.key)
+		}
+		values[m.key] = m.value
+	}
 }
 
 // texts reads a string, an object with a type (the old form of a licence), or a list of those.

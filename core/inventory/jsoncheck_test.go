@@ -89,7 +89,7 @@ func TestNpmReadsExactNames(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if got := drive(t, tree{"node_modules/a/package.json": []byte(`{"name":"a","VERSION":"9.0.0"}`)}); len(got.packages) > 0 {
+	if got := drive(t, tree{"a/package.json": []byte(`{"name":"a","VERSION":"9.0.0"}`)}); len(got.packages) > 0 {
 		t.Errorf("%v", got.packages)
 	}
 }
