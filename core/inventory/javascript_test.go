@@ -60,3 +60,38 @@ func TestTwoVersionsInOneManifestAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestBothListsOfANpmLockAreRead is for the list that npm reads from version 7 on, and the one that it read before.
+func TestBothListsOfANpmLockAreRead(t *testing.T) {
+	const commit = "0123456789012345678901234567890123456789"
+	for name, c := range map[string]struct {
+		lock string
+		want []string
+	}{
+		"the same": {`{"lockfileVersion":2,"packages":{"":{"name":"app"},"node_modules/a":{"version":"1.0.0"},
+			"node_modules/a/node_modules/b":{"version":"1.0.0"},"own":{"name":"own"},"node_modules/own":{"link":true,"resolved":"own"}},
+			"dependencies":{"a":{"version":"1.0.0","dependencies":{"b":{"version":"1.0.0"}}},"own":{"version":"file:own"}}}`,
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/b@1.0.0"}},
+		"the same under another name": {`{"lockfileVersion":2,"packages":{"node_modules/x":{"name":"a","version":"1.0.0"}},
+			"dependencies":{"x":{"version":"npm:a@1.0.0"}}}`, []string{"pkg:npm/a@1.0.0"}},
+		"the same from a repository": {`{"lockfileVersion":2,"packages":{"node_modules/a":{"version":"1.0.0","resolved":"git+ssh://git@github.com/o/a.git#` + commit + `"}},
+			"dependencies":{"a":{"version":"git+ssh://git@github.com/o/a.git#` + commit + `","from":"a@github:o/a"}}}`,
+			[]string{"pkg:npm/a@1.0.0?vcs_url=git%2Bhttps:%2F%2Fgithub.com%2Fo%2Fa%40" + commit}},
+		"another version": {`{"lockfileVersion":2,"packages":{"node_modules/a":{"version":"2.0.0"}},"dependencies":{"a":{"version":"1.0.0"}}}`,
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@2.0.0"}},
+		"one in the older list only": {`{"dependencies":{"a":{"version":"1.0.0"}},"lockfileVersion":2,"packages":{"":{}}}`,
+			[]string{"pkg:npm/a@1.0.0"}},
+		"an empty newer list": {`{"lockfileVersion":3,"packages":{},"dependencies":{"a":{"version":"1.0.0"}}}`,
+			[]string{"pkg:npm/a@1.0.0"}},
+	} {
+		got := drive(t, tree{"package-lock.json": []byte(c.lock)}).clean(t)
+		if diff := cmp.Diff(c.want, purls(got.packages)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	got := drive(t, tree{"package-lock.json": []byte(`{"packages":{"node_modules/a":{"version":"1.0.0","dev":true}},
+		"dependencies":{"a":{"version":"1.0.0"}}}`)}).clean(t).evidence(1)
+	if len(got.Packages) != 1 || got.Packages[0].Scope != "" {
+		t.Errorf("one list says that it is for development only: %+v", got.Packages)
+	}
+}

@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/osv-scalibr/extractor"
 	"github.com/tidwall/jsonc"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 // The extractors of JSON lockfiles look for the line of each package by reading the document from its beginning, which
@@ -21,17 +24,19 @@ import (
 type splitting struct {
 	// containers are the names of the objects or lists of entries at the top. If there are several, all are read.
 	containers []string
-	// nested is the name under which an entry holds entries of its own.
-	nested string
-	// instead takes the place of the containers if it is there. Its entries are not nested.
-	instead string
+	// older is the container of the same entries for older versions of the package manager, which nests them under the
+	// same name. It adds what the containers lack.
+	older string
 	// prepare makes plain JSON of the content, without moving lines.
 	prepare func([]byte) []byte
 }
 
+// npmLock is read as the npm from version 7 on reads it, and then as the older ones do. Both lists say the same in a file
+// that npm wrote, but nobody holds a forged one to that.
+//
 // https://docs.npmjs.com/cli/v11/configuring-npm/package-lock-json
 func npmLock() splitting {
-	return splitting{containers: []string{"dependencies"}, nested: "dependencies", instead: "packages"}
+	return splitting{containers: []string{"packages"}, older: "dependencies"}
 }
 
 // https://bun.com/docs/pm/lockfile
@@ -59,27 +64,64 @@ func examineSplit(how splitting) func(context.Context, *analysis) error {
 		if err != nil {
 			return fmt.Errorf("it is no JSON object: %w", err)
 		}
-		containers, nested := how.containers, how.nested
-		if how.instead != "" && document.has(how.instead) {
-			containers, nested = []string{how.instead}, ""
+		seen := make(lockedPackages)
+		for _, f := range document.fields {
+			if slices.Contains(how.containers, f.key) {
+				c := container{document: document, name: f.key, seen: seen}
+				if err := s.examineContainer(ctx, c, f); err != nil {
+					return err
+				}
+			}
 		}
 		for _, f := range document.fields {
-			if !slices.Contains(containers, f.key) || f.isNull() {
-				continue
-			}
-			c := container{document: document, name: f.key, nested: nested}
-			if err := s.examineEntries(ctx, c, f.value, f.line, 0); err != nil {
-				return err
+			if how.older != "" && f.key == how.older {
+				c := container{document: document, name: f.key, nested: f.key, known: seen}
+				if err := s.examineContainer(ctx, c, f); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	}
 }
 
+func (s *analysis) examineContainer(ctx context.Context, c container, f field) error {
+	if f.isNull() {
+		return nil
+	}
+	return s.examineEntries(ctx, c, f.value, f.line, 0)
+}
+
 // container is where the entries of a document are.
 type container struct {
 	document     document
 	name, nested string
+	// seen gets the packages of the entries. Those that are in known are left out.
+	seen, known lockedPackages
+}
+
+// lockedPackages are packages by name, version or commit, and scope.
+type lockedPackages map[lockedPackage]bool
+
+type lockedPackage struct {
+	name, version, commit string
+	scope                 core.Scope
+}
+
+func lockedAs(p *extractor.Package) lockedPackage {
+	l := lockedPackage{name: p.Name, version: p.Version, scope: scopeOf(p.Metadata)}
+	if p.SourceCode != nil && p.SourceCode.Commit != "" {
+		l.version, l.commit = "", p.SourceCode.Commit
+	}
+	return l
+}
+
+// has reports whether p is there, for at least the same use.
+func (l lockedPackages) has(p *extractor.Package) bool {
+	as := lockedAs(p)
+	runtime := as
+	runtime.scope = ""
+	return l[as] || l[runtime]
 }
 
 // maxNesting is how deep entries may hold entries: far more than npm has ever nested.
@@ -126,6 +168,12 @@ func (s *analysis) examineEntry(ctx context.Context, c container, e field, line 
 				s.problem("the entry in line %d is downloaded from %s and has no version", line, printable(from))
 			}
 			continue // a directory of the project
+		}
+		if c.known.has(p) {
+			continue
+		}
+		if c.seen != nil {
+			c.seen[lockedAs(p)] = true
 		}
 		before := len(s.found.Packages)
 		s.keep(p)
