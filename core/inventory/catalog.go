@@ -143,7 +143,7 @@ func catalog() []entry {
 		{
 			name: packagelockjson.Name, make: packagelockjson.New,
 			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
-			related: relatedNamed("npm-shrinkwrap.json"), examine: examineSplit(npmLock()),
+			related: relatedNamed("npm-shrinkwrap.json"), examine: examineNpmLock,
 			check: checkJSON(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
 		},
 		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/osv-scalibr/extractor"
 	"github.com/google/osv-scalibr/purl"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 // isAsar wants the archive of an Electron program.
@@ -158,6 +160,43 @@ func texts(raw json.RawMessage) []string {
 		}
 	}
 	return all
+}
+
+// examineNpmLock passes over a package-lock.json where npm reads the npm-shrinkwrap.json beside it, as far as that one
+// locks anything: npm takes an empty one for none, and one without packages for a reason to ask the registry.
+func examineNpmLock(ctx context.Context, s *analysis) error {
+	if hasName(s.file.Path, "package-lock.json") {
+		overruled, err := s.overruled(ctx)
+		if err != nil || overruled {
+			return err
+		}
+		s.file.Related = nil // beside any file of that name the extractor finds nothing
+	}
+	return examineSplit(npmLock())(ctx, s)
+}
+
+// overruled reports whether packages are locked by an npm-shrinkwrap.json beside the file. What is wrong with that one is
+// told where it is examined itself.
+func (s *analysis) overruled(ctx context.Context) (bool, error) {
+	name := path.Join(path.Dir(s.file.Path), "npm-shrinkwrap.json")
+	if s.file.Related == nil {
+		return false, nil
+	}
+	info, err := fs.Stat(s.file.Related, name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > s.limits.KeptSize {
+		return false, nil
+	}
+	content, err := fs.ReadFile(s.file.Related, name)
+	if err != nil {
+		return false, err
+	}
+	beside := &analysis{analyzer: s.analyzer, file: core.File{
+		Path: name, Info: info, Content: io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content))),
+	}}
+	if err := examineSplit(npmLock())(ctx, beside); err != nil && ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return len(beside.found.Packages) > 0, nil
 }
 
 // examineYarnLock names the entries whose version the extractor could not find: it returns them without.

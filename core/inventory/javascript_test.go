@@ -95,3 +95,29 @@ func TestBothListsOfANpmLockAreRead(t *testing.T) {
 		t.Errorf("one list says that it is for development only: %+v", got.Packages)
 	}
 }
+
+func TestAShrinkwrapThatLocksNothingHidesNoLockfile(t *testing.T) {
+	lock := []byte(`{"lockfileVersion":3,"packages":{"node_modules/a":{"version":"1.0.0"}}}`)
+	for shrinkwrap, want := range map[string][]string{
+		`{"packages":{"node_modules/b":{"version":"1.0.0"}}}`: {"pkg:npm/b@1.0.0"},
+		`{"dependencies":{"b":{"version":"1.0.0"}}}`:          {"pkg:npm/b@1.0.0"},
+		`{"lockfileVersion":3,"packages":{}}`:                 {"pkg:npm/a@1.0.0"},
+		`{"packages":{"":{"name":"app","version":"1.0.0"}}}`:  {"pkg:npm/a@1.0.0"},
+		`{"lockfileVersion":1}`:                               {"pkg:npm/a@1.0.0"},
+		`{}`:                                                  {"pkg:npm/a@1.0.0"},
+		``:                                                    {"pkg:npm/a@1.0.0"},
+		`nonsense`:                                            {"pkg:npm/a@1.0.0"},
+	} {
+		got := drive(t, tree{"package-lock.json": lock, "npm-shrinkwrap.json": []byte(shrinkwrap)})
+		if diff := cmp.Diff(want, purls(got.packages)); diff != "" {
+			t.Errorf("%q: %s", shrinkwrap, diff)
+		}
+		if unread := !strings.HasPrefix(shrinkwrap, "{"); unread != (got.failed["npm-shrinkwrap.json"] != nil) {
+			t.Errorf("%q: %v", shrinkwrap, got.failed)
+		}
+	}
+	got := drive(t, tree{"package-lock.json": lock, "npm-shrinkwrap.json/x": nil}).clean(t)
+	if len(got.packages) != 1 {
+		t.Errorf("a directory of that name: %v", purls(got.packages))
+	}
+}
