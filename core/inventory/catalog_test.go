@@ -115,7 +115,8 @@ func extractorDirectories(t *testing.T) []string {
 	return dirs
 }
 
-// wider are the extractors that see more, or less, than their own FileRequired asks for, and why.
+// wider are the extractors that see more, or less, than their own FileRequired asks for, or the single paths of which one
+// does, and why.
 var wider = map[string]string{
 	"python/condameta":    "the base environment is conda's too",
 	"go/binary":           "executables without the executable bit, and no scripts",
@@ -124,6 +125,8 @@ var wider = map[string]string{
 	"os/nix":              "its own rule remembers what it saw",
 	"java/pomxml":         "what a build cached is not what it declares",
 	"os/homebrew":         "in the case that Homebrew writes",
+
+	"os/dpkg var/lib/dpkg/status.d/base.md5sums": "an entry that is called as a list of checksums is an entry",
 }
 
 func TestCatalogWantsWhatTheExtractorsAskFor(t *testing.T) {
@@ -140,7 +143,7 @@ func TestCatalogWantsWhatTheExtractorsAskFor(t *testing.T) {
 		for _, p := range paths {
 			info := memoryInfo{name: path.Base(p), size: 1 << 20, mode: 0o755}
 			want := inner.inner.FileRequired(simplefileapi.New(p, info))
-			if got := a.Wants(p, info); got != want {
+			if got := a.Wants(p, info); got != want && wider[inner.name+" "+p] == "" {
 				t.Errorf("%s wants %s: %v, the extractor: %v", inner.name, p, got, want)
 			}
 		}

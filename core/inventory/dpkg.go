@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strings"
 
 	dpkgmeta "github.com/google/osv-scalibr/extractor/filesystem/os/dpkg/metadata"
@@ -15,14 +16,15 @@ import (
 const dpkgStatus = "var/lib/dpkg/status"
 
 func dpkgAnchors() []string {
-	return []string{dpkgStatus, "var/lib/dpkg/status.d", "var/lib/dpkg/updates", "usr/lib/opkg/status"}
+	return []string{dpkgStatus, "var/lib/dpkg/status.d", "var/lib/dpkg/updates", opkgStatus}
 }
+
+const opkgStatus = "usr/lib/opkg/status"
 
 // isDpkgStatus wants dpkg's database and its journal, opkg's, and the single entries of images without dpkg
 // ("distroless").
 func isDpkgStatus(p string, _ fs.FileInfo) bool {
-	return p == dpkgStatus || p == "usr/lib/opkg/status" || isDpkgEntry(p) && !strings.HasSuffix(p, ".md5sums") ||
-		isDpkgUpdate(p)
+	return p == dpkgStatus || p == opkgStatus || isDpkgEntry(p) || isDpkgUpdate(p)
 }
 
 // isDpkgUpdate is true for the entries that dpkg, when it was interrupted, has yet to put into its database, and counts
@@ -40,6 +42,9 @@ func isDpkgEntry(p string) bool { return strings.HasPrefix(p, dpkgStatus+".d/") 
 //
 // https://man7.org/linux/man-pages/man1/dpkg.1.html (INFORMATION ABOUT PACKAGES, package states)
 func examineDpkg(ctx context.Context, s *analysis) error {
+	if strings.HasSuffix(s.file.Path, ".md5sums") && s.listsSums() {
+		return nil
+	}
 	entries, spaced, err := s.dpkgEntries()
 	if err != nil {
 		s.problem("its entries could not be counted: %v", err)
@@ -68,6 +73,20 @@ func examineDpkg(ctx context.Context, s *analysis) error {
 		s.problem("it has %d entries with a version, of which %d could be read", entries, len(packages))
 	}
 	return nil
+}
+
+var md5sum = regexp.MustCompile(`^(?:\\?[0-9a-f]{32} [ *].*)?$`)
+
+// listsSums is true for the checksums of a package's files, which images without dpkg keep beside its entry. The name
+// alone does not make an entry into such a list.
+func (s *analysis) listsSums() bool {
+	lines := bufio.NewScanner(s.content())
+	for lines.Scan() {
+		if !md5sum.Match(lines.Bytes()) {
+			return false
+		}
+	}
+	return lines.Err() == nil
 }
 
 // dpkgOnDisk decides by the third word of the Status field ("install ok installed").

@@ -67,6 +67,23 @@ func TestDistrolessEntriesNeedNoStatus(t *testing.T) {
 	}
 }
 
+func TestEntryThatIsCalledAsAListOfChecksumsIsAnEntry(t *testing.T) {
+	const sums = "d41d8cd98f00b204e9800998ecf8427e  etc/host.conf\n\\d41d8cd98f00b204e9800998ecf8427e  usr/a\\nb\n" +
+		"0a540d50c157ed0070459b82c358a05a  usr/share/perl5/A::B.pm\n"
+	got := drive(t, tree{
+		"var/lib/dpkg/status.d/libssl3.md5sums": []byte("Package: libssl3\nVersion: 3.0.9-1\nSource: openssl\nArchitecture: amd64\n"),
+		"var/lib/dpkg/status.d/base.md5sums":    []byte(sums),
+		"var/lib/dpkg/status.d/empty.md5sums":   nil,
+	}).clean(t)
+	if diff := cmp.Diff([]string{"libssl3 3.0.9-1 amd64"}, ofDistribution(got.packages, "os/dpkg")); diff != "" {
+		t.Error(diff)
+	}
+	mixed := drive(t, tree{"var/lib/dpkg/status.d/base.md5sums": []byte(sums + "Package: libssl3\nVersion: 3.0.9-1\n")})
+	if len(mixed.problems)+len(mixed.failed) == 0 {
+		t.Error("nothing is said of an entry among checksums")
+	}
+}
+
 func TestDpkgCountsWhatAnInterruptionLeft(t *testing.T) {
 	const entry = "Package: whole\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
 	got := drive(t, tree{
