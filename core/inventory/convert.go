@@ -251,10 +251,15 @@ func oneWord(what, s string, limit int) error {
 	if err := believable(what, s, limit); err != nil {
 		return err
 	}
-	if strings.ContainsAny(s, " \u00a0()") {
-		return fmt.Errorf("a package has a %s of more than one word: %s", what, printable(s))
+	if strings.IndexFunc(s, unusual) >= 0 {
+		return fmt.Errorf("a package has a %s that is not one word, as all are: %s", what, printable(s))
 	}
 	return nil
+}
+
+func unusual(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	return !letter && !strings.ContainsRune("+-._~^:@", r)
 }
 
 // sourceOfRPM reads name-version-release.src.rpm. Its version lacks the epoch, which only the binary states.

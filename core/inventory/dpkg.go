@@ -61,6 +61,9 @@ func examineDpkg(ctx context.Context, s *analysis) error {
 		if !ok {
 			return fmt.Errorf("unexpected metadata %T", p.Metadata)
 		}
+		if s.file.Path != opkgStatus { // dpkg knows no case in names, and Debian's are all in lower
+			p.Name, m.SourceName = strings.ToLower(p.Name), strings.ToLower(m.SourceName)
+		}
 		if s.dpkgOnDisk(m) {
 			s.checkSource(p)
 			s.keep(p)

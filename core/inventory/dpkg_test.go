@@ -156,6 +156,14 @@ func TestDpkgSkipsSpaceBeforeTheColon(t *testing.T) {
 	}
 }
 
+func TestDpkgKnowsNoCaseInNames(t *testing.T) {
+	const entry = "Package: LibSSL3\nStatus: install ok installed\nArchitecture: amd64\nSource: OPENSSL\nVersion: 3.0.9-1\n"
+	e := drive(t, tree{"var/lib/dpkg/status": []byte(entry), "etc/os-release": []byte("ID=debian\nVERSION_ID=12\n")}).clean(t).evidence(2)
+	if p := e.Packages[0]; p.Name != "libssl3" || p.Source == nil || p.Source.Name != "openssl" || p.Purl != "pkg:deb/debian/libssl3@3.0.9-1?arch=amd64&distro=debian-12" {
+		t.Errorf("%+v from %+v", p, p.Source)
+	}
+}
+
 func TestSourceOfADebianPackage(t *testing.T) {
 	type source = core.SourcePackage
 	for field, c := range map[string]struct {
@@ -170,6 +178,12 @@ func TestSourceOfADebianPackage(t *testing.T) {
 		"glibc (x y z)":                     {&source{Name: "glibc"}, false},
 		"glibc 2.36-9":                      {nil, false},
 		"glibc(2.36-9":                      {nil, false},
+		"GLibC (2.36-9)":                    {&source{Name: "glibc", Version: "2.36-9"}, true},
+		"../glibc":                          {nil, false},
+		"\"glibc\"":                         {nil, false},
+		"glibc,":                            {nil, false},
+		"glibc (=2.36-9)":                   {&source{Name: "glibc"}, false},
+		"gtk+3.0 (1:3.24~rc1+b1-2)":         {&source{Name: "gtk+3.0", Version: "1:3.24~rc1+b1-2"}, true},
 		"glibc\u200b":                       {nil, false},
 		"glibc" + strings.Repeat("x", 2000): {nil, false},
 	} {
