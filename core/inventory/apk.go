@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 )
 
 func apkDatabases() []string {
@@ -34,29 +35,20 @@ func examineApk(ctx context.Context, s *analysis) error {
 	return nil
 }
 
-// apkNames counts the P: lines. It names the problem of each entry without one, and of lines that are no field: what
-// follows a space or a NUL is a field to nobody.
+// apkNames counts the P: lines. It names the problem of each entry without one.
 func (s *analysis) apkNames() (names int, err error) {
 	lines := bufio.NewReaderSize(s.content(), 64<<10)
-	start, before := 0, 0 // the line that the entry starts on, from 1, and the names before it
+	var e apkEntry
 	for number := 1; ; number++ {
 		line, long, err := lines.ReadLine()
-		switch {
-		case err == nil && len(line) > 0:
-			if start == 0 {
-				start, before = number, names
+		if err == nil && len(line) > 0 {
+			s.readApkField(&e, line, number)
+		} else {
+			if e.line > 0 && e.names == 0 {
+				s.problem("the entry of line %d has no package name", e.line)
 			}
-			if !isApkField(line) {
-				s.problem("its line %d is no field", number)
-			}
-			if bytes.HasPrefix(line, []byte("P:")) {
-				names++
-			}
-		case start > 0:
-			if names == before {
-				s.problem("the entry of line %d has no package name", start)
-			}
-			start = 0
+			names += e.names
+			e = apkEntry{}
 		}
 		if err == io.EOF {
 			return names, nil
@@ -67,6 +59,34 @@ func (s *analysis) apkNames() (names int, err error) {
 		if err != nil && err != io.EOF {
 			return names, err
 		}
+	}
+}
+
+// apkEntry is what the check of an entry needs of it.
+type apkEntry struct {
+	line  int // that it starts on, from 1; 0: no line yet
+	names int
+	// fields are those that it has had of version, architecture and origin.
+	fields string
+}
+
+// readApkField takes over what a line says. It names lines that are no field, since what follows a space or a NUL is a
+// field to nobody, and a version or origin that the entry has had before.
+func (s *analysis) readApkField(e *apkEntry, line []byte, number int) {
+	if e.line == 0 {
+		e.line = number
+	}
+	field := line[:1]
+	switch {
+	case !isApkField(line):
+		s.problem("its line %d is no field", number)
+	case field[0] == 'P':
+		e.names++
+	case bytes.Contains([]byte("VAo"), field):
+		if strings.Contains(e.fields, string(field)) {
+			s.problem("the entry of line %d has two fields %s", e.line, field)
+		}
+		e.fields += string(field)
 	}
 }
 

@@ -230,8 +230,11 @@ func TestWhatApkCannotReadIsNamed(t *testing.T) {
 		"name behind a space":      good + "\n P:b\nV:2-r0\n",
 		"name behind a NUL":        good + "\n\x00P:b\nV:2-r0\n",
 		"hidden in another":        good + "\x00P:b\n\x00V:2-r0\n",
-		"origin of many bytes":     good + "o:" + strings.Repeat("x", 2000) + "\n",
-		"origin of two words":      good + "o:b c\n",
+		"two versions":             good + "V:9-r0\n",
+		"two origins":              good + "o:other\n",
+		"origin of many bytes":     strings.Replace(good, "o:src", "o:"+strings.Repeat("x", 2000), 1),
+		"origin of two words":      strings.Replace(good, "o:src", "o:b c", 1),
+		"origin that is a path":    strings.Replace(good, "o:src", "o:../src", 1),
 		"no field":                 good + "\nP:b\nV:1\nnonsense\n",
 		"line too long":            good + "\nP:b\nV:1\nD:" + strings.Repeat("x", 1<<17) + "\n",
 	} {
