@@ -23,21 +23,14 @@ const minExecutable = 4 << 10
 // mayBeExecutable does not look at the mode: an executable that was copied without its bit is still what gets deployed.
 func mayBeExecutable(_ string, info fs.FileInfo) bool { return info.Size() >= minExecutable }
 
-// isExecutable knows linked executables and libraries by their first bytes: ELF but for objects and core dumps, PE
-// and Mach-O.
+// isExecutable knows executables and libraries by their first bytes: ELF, PE and Mach-O. ELF files say of what type they
+// are, but Go reads the list of modules in one of any type, and so do we.
 func isExecutable(head []byte) bool {
 	if len(head) < 20 {
 		return false
 	}
 	switch {
-	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
-		order := binary.ByteOrder(binary.LittleEndian)
-		if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-			order = binary.BigEndian
-		}
-		kind := elf.Type(order.Uint16(head[16:]))
-		return kind != elf.ET_REL && kind != elf.ET_CORE
-	case bytes.HasPrefix(head, []byte("MZ")):
+	case bytes.HasPrefix(head, []byte(elf.ELFMAG)), bytes.HasPrefix(head, []byte("MZ")):
 		return true
 	}
 	switch magic := binary.LittleEndian.Uint32(head); magic {

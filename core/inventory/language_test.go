@@ -253,6 +253,13 @@ func TestGoProgramThatIsBrokenIsNamed(t *testing.T) {
 	if got := drive(t, tree{"small": program}).clean(t); len(got.packages) != 1 {
 		t.Errorf("whole: %v", purls(got.packages))
 	}
+	for kind := range 5 { // none, relocatable, executable, shared, core
+		relabelled := bytes.Clone(program)
+		relabelled[16] = byte(kind)
+		if got := drive(t, tree{"small": relabelled}).clean(t); len(got.packages) != 1 {
+			t.Errorf("as a file of type %d: %v", kind, purls(got.packages))
+		}
+	}
 	at := bytes.Index(program, []byte("\xff Go buildinf:"))
 	if at < 0 {
 		t.Fatal("no build information in the program")
@@ -273,9 +280,9 @@ func write(t testing.TB, name, content string) {
 func TestSniffKnowsExecutables(t *testing.T) {
 	pad := strings.Repeat("\x00", 32)
 	for head, want := range map[string]bool{
-		"\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x03\x00" + pad: true,  // shared object or PIE
-		"\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x01\x00" + pad: false, // object file
-		"\x7fELF\x02\x02\x01" + strings.Repeat("\x00", 9) + "\x00\x02" + pad: true,  // big-endian program
+		"\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x03\x00" + pad: true, // shared object or PIE
+		"\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x01\x00" + pad: true, // object file
+		"\x7fELF\x02\x02\x01" + strings.Repeat("\x00", 9) + "\x00\x02" + pad: true, // big-endian program
 		"MZ" + pad:                               true,
 		"\xcf\xfa\xed\xfe" + pad:                 true,
 		"\xca\xfe\xba\xbe\x00\x00\x00\x02" + pad: true,  // Mach-O for two machines
