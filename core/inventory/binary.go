@@ -51,16 +51,13 @@ func isExecutable(head []byte) bool {
 func examineGoBinary(ctx context.Context, s *analysis) error {
 	info, err := buildinfo.Read(s.file.Content)
 	if err != nil {
-		if len(s.found.Problems) == 0 && hasSection(s.file.Content, ".go.buildinfo", "__go_buildinfo") {
-			s.problem("it is a Go program whose list of modules cannot be read: %s", printable(err.Error()))
-		}
-		return nil
+		return s.explainNoModules(ctx, err)
 	}
 	if err := s.extractAll(ctx); err != nil {
 		return err
 	}
 	s.found.Packages = slices.DeleteFunc(s.found.Packages, isUnversionedMain(info.Main.Path))
-	return nil
+	return s.checkModuleList(ctx, info)
 }
 
 // isUnversionedMain is true for the program itself when it was built from a working copy: there is nothing to look up.
@@ -115,6 +112,8 @@ type section struct {
 	name string
 	open func() io.ReadSeeker
 	size int64 // in memory or in the file, whichever is larger
+	// offset is where it begins in the file.
+	offset int64
 }
 
 // sectionsOf lists the sections of an executable; none if it is broken, which checkExecutable says, or of another kind.

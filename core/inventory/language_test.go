@@ -234,7 +234,9 @@ func analyzersNamed(t testing.TB, names ...string) []core.Analyzer {
 	return slices.DeleteFunc(all, func(a core.Analyzer) bool { return !slices.Contains(names, a.Info().Name) })
 }
 
-func TestGoProgramThatIsBrokenIsNamed(t *testing.T) {
+// smallGoProgram builds a program without modules but its own.
+func smallGoProgram(t *testing.T) []byte {
+	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("there is no go command to build with")
 	}
@@ -250,15 +252,23 @@ func TestGoProgramThatIsBrokenIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := drive(t, tree{"small": program}).clean(t); len(got.packages) != 1 {
-		t.Errorf("whole: %v", purls(got.packages))
-	}
+	return program
+}
+
+func TestGoProgramIsReadWhateverTypeOfFileItCallsItself(t *testing.T) {
+	program := smallGoProgram(t)
 	for kind := range 5 { // none, relocatable, executable, shared, core
-		relabelled := bytes.Clone(program)
-		relabelled[16] = byte(kind)
-		if got := drive(t, tree{"small": relabelled}).clean(t); len(got.packages) != 1 {
+		program[16] = byte(kind)
+		if got := drive(t, tree{"small": program}).clean(t); len(got.packages) != 1 {
 			t.Errorf("as a file of type %d: %v", kind, purls(got.packages))
 		}
+	}
+}
+
+func TestGoProgramThatIsBrokenIsNamed(t *testing.T) {
+	program := smallGoProgram(t)
+	if got := drive(t, tree{"small": program}).clean(t); len(got.packages) != 1 {
+		t.Errorf("whole: %v", purls(got.packages))
 	}
 	at := bytes.Index(program, []byte("\xff Go buildinf:"))
 	if at < 0 {
@@ -267,6 +277,20 @@ func TestGoProgramThatIsBrokenIsNamed(t *testing.T) {
 	copy(program[at:], "overwritten by a packer")
 	if got := drive(t, tree{"small": program}); len(got.problems) == 0 {
 		t.Errorf("nothing is said of it: %v", purls(got.packages))
+	}
+}
+
+func TestGoProgramBehindAnotherHeaderIsNamed(t *testing.T) {
+	program := smallGoProgram(t)
+	portable := make([]byte, 512) // of no sections
+	copy(portable, "MZ")
+	copy(portable[0x3c:], "\x80")
+	copy(portable[0x80:], "PE\x00\x00\x64\x86")
+	for name, header := range map[string][]byte{"of a program": portable, "of DOS": append([]byte("MZ"), make([]byte, 510)...)} {
+		if got := drive(t, tree{"app.exe": append(header, program...)}); len(got.problems) != 1 || !strings.Contains(got.problems[0].Why, "a Go program is in it") {
+			t.Errorf("%s: %v", name, got.problems)
+		}
+		drive(t, tree{"app.exe": append(header, make([]byte, minExecutable)...)})
 	}
 }
 

@@ -55,18 +55,32 @@ func (s *analysis) explainMalformed(ctx context.Context, reason error) error {
 
 // holds looks for a mark in the file, in parts, and no further than what may be kept of a file.
 func (s *analysis) holds(ctx context.Context, mark []byte) (bool, error) {
+	return s.find(ctx, s.content(), mark, func(int64) bool { return true })
+}
+
+// find looks for the marks in r until one is accepted, by where it begins.
+func (s *analysis) find(ctx context.Context, r io.ReaderAt, mark []byte, accept func(at int64) bool) (bool, error) {
 	const part = 1 << 20
 	buf := make([]byte, part)
-	for at := int64(0); at < min(s.file.Content.Size(), s.limits.KeptSize); at += part - int64(len(mark)) {
+	for start := int64(0); start < s.limits.KeptSize; start += part - int64(len(mark)) + 1 {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		n, err := s.file.Content.ReadAt(buf, at)
+		n, err := r.ReadAt(buf, start)
 		if err != nil && err != io.EOF {
 			return false, err
 		}
-		if bytes.Contains(buf[:n], mark) {
-			return true, nil
+		for at := 0; ; at++ {
+			next := bytes.Index(buf[at:n], mark)
+			if next < 0 {
+				break
+			}
+			if at += next; accept(start + int64(at)) {
+				return true, nil
+			}
+		}
+		if err == io.EOF {
+			break
 		}
 	}
 	return false, nil
@@ -121,7 +135,7 @@ func elfSections(r io.ReaderAt) ([]section, error) {
 	}
 	var sections []section
 	for _, s := range f.Sections {
-		sections = append(sections, section{s.Name, s.Open, int64(min(max(s.FileSize, s.Size), 1<<62))})
+		sections = append(sections, section{s.Name, s.Open, int64(min(max(s.FileSize, s.Size), 1<<62)), int64(min(s.Offset, 1<<62))})
 	}
 	return sections, nil
 }
@@ -133,7 +147,7 @@ func peSections(r io.ReaderAt) ([]section, error) {
 	}
 	var sections []section
 	for _, s := range f.Sections {
-		sections = append(sections, section{s.Name, s.Open, int64(max(s.Size, s.VirtualSize))})
+		sections = append(sections, section{s.Name, s.Open, int64(max(s.Size, s.VirtualSize)), int64(s.Offset)})
 	}
 	return sections, nil
 }
@@ -145,7 +159,7 @@ func machoSections(r io.ReaderAt) ([]section, error) {
 	}
 	var sections []section
 	for _, s := range f.Sections {
-		sections = append(sections, section{s.Name, s.Open, int64(min(s.Size, 1<<62))})
+		sections = append(sections, section{s.Name, s.Open, int64(min(s.Size, 1<<62)), int64(s.Offset)})
 	}
 	return sections, nil
 }
