@@ -294,6 +294,22 @@ func TestTheLimitOnTimeEndsTheRunAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestASourceTreeOfNothingButGitsFilesDoesNotPass(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, ".git", "refs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, ".git", "HEAD"), "ref: refs/heads/main\n")
+	r := run(t, gate.Plan{Targets: []string{dir}, Policy: starterOK(t)})
+	if gaps := string(mustJSON(t, r.Verdict.Gaps)); r.Verdict.Decision != core.Undecided || !strings.Contains(gaps, "there is nothing to judge") {
+		t.Errorf("got %v: %s", r.Verdict.Decision, gaps)
+	}
+	write(t, filepath.Join(dir, "build.sh"), "#!/bin/sh\n")
+	if r := run(t, gate.Plan{Targets: []string{dir}, Policy: starterOK(t)}); r.Verdict.Decision != core.Passed {
+		t.Errorf("with sources that lock nothing: %v: %+v", r.Verdict.Decision, r.Verdict.Gaps)
+	}
+}
+
 func TestAnInterruptedRunLeavesNothing(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)

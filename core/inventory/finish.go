@@ -18,6 +18,7 @@ const (
 	// CodeNoPackages marks an image of files that nobody knows: without any package, or without those of its distribution.
 	CodeNoPackages = "no-packages"
 	CodeEmptyImage = "empty-image" // there is no file at all
+	CodeEmptyTree  = "empty-tree"  // nor in a source tree, apart from what git keeps
 	// CodeRemovedDatabase marks an image that has lost all packages of a database of its distribution: what was removed
 	// is the database, and that is known to make scanners see nothing.
 	CodeRemovedDatabase = "removed-database"
@@ -271,6 +272,11 @@ func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Pac
 		Name: core.ExaminePackages, Subject: s.Digest, Tool: tool, Version: scalibrVersion(), Status: core.Complete,
 	}
 	if s.Kind != core.KindImage {
+		if s.Digest == emptyTree {
+			x.Status, x.Code = core.Partial, CodeEmptyTree
+			x.Why = []string{"the source tree holds no file: there is nothing to judge"}
+			x.Remedy = "check that the sources were checked out"
+		}
 		return x
 	}
 	own := make([]core.Package, 0, len(packages))
@@ -295,6 +301,9 @@ func packagesExamination(s core.Subject, f *core.ImageFacts, packages []core.Pac
 	}
 	return x
 }
+
+// emptyTree is the digest of a source tree without files: that of no records, of which the walk makes it.
+const emptyTree core.Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // withoutPackages says what is wrong with an image that has none, or none of its distribution.
 func withoutPackages(f core.ImageFacts, packages []core.Package) (code string, why []string, remedy string) {
