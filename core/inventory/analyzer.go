@@ -87,7 +87,13 @@ func (a *analyzer) Analyze(ctx context.Context, f core.File) (core.Found, error)
 	}
 	s := &analysis{analyzer: a, file: f}
 	err := s.run(ctx)
-	s.found.Problems = boundProblems(s.found.Problems)
+	if s.exceeded != nil {
+		return core.Found{}, s.exceeded
+	}
+	if s.unsaid > 0 {
+		why := fmt.Sprintf("%d more problems like these", s.unsaid)
+		s.found.Problems = append(s.found.Problems, core.Problem{Path: f.Path, Why: why})
+	}
 	return s.found, err
 }
 
@@ -108,6 +114,10 @@ type analysis struct {
 	*analyzer
 	file  core.File
 	found core.Found
+	// unsaid counts the problems beyond those that are told apart.
+	unsaid int
+	// exceeded is set when more packages were found than may be kept.
+	exceeded error
 }
 
 // content returns a new reader of the whole file.
@@ -115,8 +125,22 @@ func (s *analysis) content() *io.SectionReader {
 	return io.NewSectionReader(s.file.Content, 0, s.file.Content.Size())
 }
 
+// readAll reads the whole file, at once and into no more memory than it needs.
+func (s *analysis) readAll() ([]byte, error) {
+	content := make([]byte, s.file.Content.Size())
+	_, err := io.ReadFull(s.content(), content)
+	return content, err
+}
+
+// maxProblems is how many problems of one file are told apart.
+const maxProblems = 20
+
 // problem records a gap.
 func (s *analysis) problem(format string, args ...any) {
+	if len(s.found.Problems) == maxProblems {
+		s.unsaid++
+		return
+	}
 	s.found.Problems = append(s.found.Problems, core.Problem{Path: s.file.Path, Why: fmt.Sprintf(format, args...)})
 }
 
@@ -165,6 +189,9 @@ func (s *analysis) extract(ctx context.Context, r *io.SectionReader) (packages [
 	return packages, err
 }
 
+// packageCost is what a package takes in memory from its extractor to the report, in bytes.
+const packageCost = 1 << 10
+
 // keep converts p and adds it to what was found.
 func (s *analysis) keep(p *extractor.Package) {
 	c, err := convert(s.name, s.file.Path, p)
@@ -172,17 +199,16 @@ func (s *analysis) keep(p *extractor.Package) {
 		s.problem("%v", err)
 		return
 	}
+	if int64(len(s.found.Packages)) >= s.limits.KeptSize/packageCost {
+		s.exceeded = s.tooMany()
+		return
+	}
 	s.found.Packages = append(s.found.Packages, c)
 }
 
-// maxProblems is how many problems of one file are told apart.
-const maxProblems = 20
-
-func boundProblems(problems []core.Problem) []core.Problem {
-	if len(problems) <= maxProblems {
-		return problems
+// tooMany is the error for a file with more packages than may be kept.
+func (s *analysis) tooMany() error {
+	return &limit.Exceeded{
+		Limit: "kept-size", Max: s.limits.KeptSize, Unit: "bytes", What: "what the packages of " + s.file.Path + " take",
 	}
-	why := fmt.Sprintf("%d more problems like these", len(problems)-maxProblems)
-	rest := core.Problem{Path: problems[0].Path, Why: why}
-	return append(problems[:maxProblems:maxProblems], rest)
 }

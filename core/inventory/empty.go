@@ -3,7 +3,6 @@ package inventory
 import (
 	"bytes"
 	"context"
-	"io"
 	"regexp"
 )
 
@@ -64,7 +63,7 @@ func orNothing(empty func([]byte) bool, examine examination) examination {
 		if err := examine(ctx, s); err != nil || len(s.found.Packages) > 0 {
 			return err
 		}
-		content, err := io.ReadAll(s.content())
+		content, err := s.readAll()
 		s.checkNothing(content, empty)
 		return err
 	}

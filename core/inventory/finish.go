@@ -118,15 +118,17 @@ func merge(packages []core.Package) []core.Package {
 	}
 	var order []identity
 	groups := make(map[identity][]core.Package)
-	for _, p := range packages {
+	for i, p := range packages {
 		id := identity{p.Subject, p.Purl, "", ""}
 		if p.Purl == "" {
 			id.name, id.version = p.Name, p.Version
 		}
-		if _, seen := groups[id]; !seen {
-			order = append(order, id)
+		if copies, seen := groups[id]; seen {
+			groups[id] = append(copies, p)
+			continue
 		}
-		groups[id] = append(groups[id], p)
+		order = append(order, id)
+		groups[id] = packages[i : i+1 : i+1] // most have no copy, and need no memory of their own
 	}
 	merged := make([]core.Package, 0, len(order))
 	for _, id := range order {

@@ -38,7 +38,7 @@ type manifest struct {
 //
 // https://docs.npmjs.com/cli/v11/configuring-npm/package-json
 func examinePackageJSON(ctx context.Context, s *analysis) error {
-	content, err := io.ReadAll(s.content())
+	content, err := s.readAll()
 	if err != nil {
 		return err
 	}

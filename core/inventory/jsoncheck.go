@@ -31,7 +31,7 @@ func checkJSON(depth int, known ...string) func(context.Context, *analysis) erro
 
 func (s *analysis) checkMembers(ctx context.Context, in io.Reader, depth int, known []string) error {
 	m := memberScan{tokens: json.NewDecoder(in), known: known}
-	for len(s.found.Problems) <= maxProblems && ctx.Err() == nil {
+	for s.unsaid == 0 && ctx.Err() == nil {
 		member, again, ok := m.next()
 		if !ok {
 			break

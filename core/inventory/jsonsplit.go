@@ -49,7 +49,7 @@ func composerLock() splitting { return splitting{containers: []string{"packages"
 // examineSplit gives the extractor the entries of a lockfile one by one.
 func examineSplit(how splitting) func(context.Context, *analysis) error {
 	return func(ctx context.Context, s *analysis) error {
-		content, err := io.ReadAll(s.content())
+		content, err := s.readAll()
 		if err != nil {
 			return err
 		}
@@ -132,11 +132,9 @@ func (s *analysis) examineEntries(ctx context.Context, c container, content []by
 	if depth > maxNesting {
 		return fmt.Errorf("its entries are nested more than %d deep", maxNesting)
 	}
-	entries, err := readMembers(content)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.name, err)
-	}
-	for _, e := range entries {
+	whole := false
+	err := eachMember(content, func(e field) error {
+		whole = true
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -147,13 +145,14 @@ func (s *analysis) examineEntries(ctx context.Context, c container, content []by
 		}
 		s.examineEntry(ctx, c, e, at)
 		if len(inner.value) == 0 || inner.isNull() {
-			continue
+			return s.exceeded
 		}
-		if err := s.examineEntries(ctx, c, inner.value, at+inner.line-1, depth+1); err != nil {
-			return err
-		}
+		return s.examineEntries(ctx, c, inner.value, at+inner.line-1, depth+1)
+	})
+	if err != nil && !whole {
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
-	return ctx.Err()
+	return err
 }
 
 func (s *analysis) examineEntry(ctx context.Context, c container, e field, line int) {
@@ -197,32 +196,22 @@ func downloadedFrom(entry []byte) string {
 // document is a JSON object whose members keep their order and lines.
 type document struct{ fields []field }
 
-// field is a member of an object, or of a list if it has no key.
-type field struct {
-	key   string
-	value []byte
-	// line is where its value begins, counted from 1 within the text that was read.
-	line   int
-	listed bool
-}
-
-func (f field) isNull() bool { return string(bytes.TrimSpace(f.value)) == "null" }
+// maxFields is how many members a lockfile may have at its top: a hundred times those of real ones.
+const maxFields = 1000
 
 func readDocument(content []byte) (document, error) {
 	if trimmed := bytes.TrimSpace(content); len(trimmed) == 0 || trimmed[0] != '{' {
 		return document{}, errors.New("it does not begin with a brace")
 	}
-	fields, err := readMembers(content)
-	return document{fields}, err
-}
-
-func (d document) has(key string) bool {
-	for _, f := range d.fields {
-		if f.key == key && !f.isNull() {
-			return true
+	var d document
+	err := eachMember(content, func(f field) error {
+		if len(d.fields) == maxFields {
+			return fmt.Errorf("it has more than %d members", maxFields)
 		}
-	}
-	return false
+		d.fields = append(d.fields, f)
+		return nil
+	})
+	return d, err
 }
 
 // only is the document with nothing in its containers but one entry, and its short fields, such as versions.
@@ -261,63 +250,24 @@ func writeKey(b *bytes.Buffer, key string) {
 
 // detach removes a member of the entry and returns it.
 func (f *field) detach(key string) field {
-	members, err := readMembers(f.value)
-	if err != nil || f.listed {
-		return field{} // the extractor says what is wrong
-	}
 	var rest bytes.Buffer
 	var found field
 	rest.WriteByte('{')
-	for _, m := range members {
+	err := eachMember(f.value, func(m field) error {
 		if m.key == key {
 			found = m
-			continue
+			return nil
 		}
 		if rest.Len() > 1 {
 			rest.WriteByte(',')
 		}
 		writeField(&rest, m.key, m.value)
+		return nil
+	})
+	if err != nil || f.listed || found.value == nil {
+		return field{} // the extractor says what is wrong
 	}
 	rest.WriteByte('}')
-	if found.value != nil {
-		f.value = rest.Bytes()
-	}
+	f.value = rest.Bytes()
 	return found
-}
-
-// readMembers reads the members of an object or list, without their content.
-func readMembers(content []byte) ([]field, error) {
-	d := json.NewDecoder(bytes.NewReader(content))
-	open, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	delimiter, ok := open.(json.Delim)
-	if !ok {
-		return nil, fmt.Errorf("it is a single value and no container")
-	}
-	listed := delimiter == '['
-	var members []field
-	line, counted := 1, int64(0)
-	for d.More() {
-		f := field{listed: listed}
-		if !listed {
-			key, err := d.Token()
-			if err != nil {
-				return members, err
-			}
-			f.key, _ = key.(string)
-		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return members, err
-		}
-		begins := d.InputOffset() - int64(len(raw))
-		line += bytes.Count(content[counted:begins], []byte{'\n'})
-		counted = begins
-		f.value, f.line = raw, line
-		members = append(members, f)
-	}
-	_, err = d.Token()
-	return members, err
 }

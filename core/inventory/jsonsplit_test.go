@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/osv-scalibr/extractor/filesystem"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 // TestSplittingFindsWhatTheWholeDoes compares, for every real lockfile that is given to its extractor in pieces.
@@ -114,6 +117,37 @@ func TestForgedLockfilesEnd(t *testing.T) {
 	}
 }
 
+func TestLockfileOfMorePackagesThanMayBeKeptIsNamed(t *testing.T) {
+	var b strings.Builder
+	for i := range 1100 {
+		fmt.Fprintf(&b, `{"name":"a/b%d","version":"1"},`, i)
+	}
+	lock := tree{"composer.lock": []byte(`{"packages":[` + strings.TrimSuffix(b.String(), ",") + "]}")}
+	got := driveWith(t, Options{Limits: limit.Limits{KeptSize: 1 << 20}}, lock)
+	var exceeded *limit.Exceeded
+	if !errors.As(got.failed["composer.lock"], &exceeded) || exceeded.Limit != "kept-size" || len(got.packages) > 0 {
+		t.Errorf("%d packages, %v", len(got.packages), got.failed)
+	}
+	if got := drive(t, lock).clean(t); len(got.packages) != 1100 {
+		t.Errorf("%d packages by default", len(got.packages))
+	}
+}
+
+func TestLockfileOfManyMembersIsRefused(t *testing.T) {
+	got := drive(t, tree{"composer.lock": []byte("{" + strings.Repeat(`"a":1,`, maxFields) + `"packages":[]}`)})
+	if got.failed["composer.lock"] == nil {
+		t.Error("nothing is said of it")
+	}
+}
+
+func TestProblemsOfAFileAreBounded(t *testing.T) {
+	lock := `{"packages":{` + strings.Repeat(`"a":5,`, 500) + `"b":5}}`
+	got := drive(t, tree{"package-lock.json": []byte(lock)})
+	if n := len(got.problems); n != maxProblems+1 || got.problems[n-1].Why != "481 more problems like these" {
+		t.Errorf("%d problems, the last: %v", n, got.problems[n-1])
+	}
+}
+
 func FuzzNPMLock(f *testing.F) {
 	f.Add([]byte(`{"packages":{"node_modules/a":{"version":"1.0.0"}}}`))
 	f.Add([]byte(`{"dependencies":{"a":{"version":"1.0.0","dependencies":{"b":{"version":"2"}}}}}`))
@@ -122,19 +156,6 @@ func FuzzNPMLock(f *testing.F) {
 			"node_modules/a/package.json": content}).packages {
 			if p.Purl == "" || p.Name == "" || believable("name", p.Name, maxName) != nil {
 				t.Errorf("%+v", p)
-			}
-		}
-	})
-}
-
-func FuzzReadMembers(f *testing.F) {
-	f.Add([]byte(`{"a":1,"b":[1,2]}`))
-	f.Add([]byte("[\n1,\n{}]"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		members, _ := readMembers(content)
-		for _, m := range members {
-			if m.line < 1 || m.line > bytes.Count(content, []byte("\n"))+1 || !bytes.Contains(content, m.value) {
-				t.Errorf("%+v", m)
 			}
 		}
 	})

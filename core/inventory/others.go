@@ -47,7 +47,7 @@ func isInstalledGem(p string) bool {
 //
 // https://github.com/dotnet/sdk/blob/main/documentation/specs/runtime-configuration-file.md
 func examineDepsJSON(ctx context.Context, s *analysis) error {
-	content, err := io.ReadAll(s.content())
+	content, err := s.readAll()
 	if err != nil {
 		return err
 	}

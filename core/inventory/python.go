@@ -46,7 +46,7 @@ func examineConda(ctx context.Context, s *analysis) error {
 //
 // https://pip.pypa.io/en/stable/reference/requirements-file-format/
 func examineRequirements(ctx context.Context, s *analysis) error {
-	content, err := io.ReadAll(s.content())
+	content, err := s.readAll()
 	if err != nil {
 		return err
 	}

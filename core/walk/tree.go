@@ -319,8 +319,14 @@ func (t *tree) evidence(name string, walkErr error) core.Evidence {
 		return strings.Compare(a.as, b.as)
 	})
 	gaps := newGaps(t.run.analyzers)
+	packages := 0
 	for _, one := range list {
+		packages += len(one.found.Packages)
+	}
+	e.Packages = slices.Grow(e.Packages, packages)
+	for i, one := range list {
 		gaps.add(one, "")
+		list[i] = result{} // what it found goes on from here
 		for _, p := range one.found.Packages {
 			p.Subject, p.Locations = subject.Digest, located(p.Locations, one.as, "")
 			if p.Analyzer == "" {
