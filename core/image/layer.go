@@ -41,7 +41,7 @@ func NewReading(l limit.Limits) *Reading {
 		Limits: l,
 		seed:   maphash.MakeSeed(),
 		total:  limit.NewCounter("total-size", l.TotalSize, "bytes", "the sum of all uncompressed layers"),
-		kept:   limit.NewCounter("kept-size", l.KeptSize, "bytes", "what has to be kept of all layers"),
+		kept:   limit.NewCounter("kept-size", l.KeptSize, "bytes", "what has to be kept in memory"),
 	}
 }
 

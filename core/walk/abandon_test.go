@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/image"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 // deaf does not notice that its context ended.
@@ -27,7 +29,7 @@ func (d deaf) Analyze(context.Context, core.File) (core.Found, error) {
 func TestOnlySomeAnalysesAreLeftBehind(t *testing.T) {
 	d := deaf{make(chan struct{})}
 	defer close(d.until)
-	r := &run{analyzers: []analyzer{{Analyzer: d}}, log: hclog.NewNullLogger()}
+	r := &run{analyzers: []analyzer{{Analyzer: d}}, log: hclog.NewNullLogger(), reading: image.NewReading(limit.Limits{})}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := core.File{Path: "x", Content: io.NewSectionReader(bytes.NewReader(nil), 0, 0)}

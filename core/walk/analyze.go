@@ -271,5 +271,18 @@ func (r *run) analyze(ctx context.Context, i int, f core.File) (found core.Found
 	if o.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		o.err = fmt.Errorf("the analysis did not end within %v: %w", fileTime, o.err)
 	}
+	if err := r.reading.Keep(foundSize(o.found)); err != nil {
+		o.found, o.err = core.Found{}, errors.Join(o.err, err)
+	}
 	return o.found, left, o.err
+}
+
+// foundSize is about what the results of an analysis take in memory until the end of the run, in bytes.
+func foundSize(f core.Found) int64 {
+	const each = 512
+	size := int64(len(f.Packages)+len(f.Findings)+len(f.Problems)) * each
+	for _, p := range f.Packages {
+		size += int64(len(p.Name) + len(p.Version) + len(p.Purl))
+	}
+	return size
 }

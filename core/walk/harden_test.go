@@ -507,3 +507,27 @@ func TestDataAfterTheEndOfALayersArchiveIsAGap(t *testing.T) {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatIsFoundCountsAsKept(t *testing.T) {
+	var list strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&list, "p%d 1\n", i)
+	}
+	o := Options{Analyzers: []core.Analyzer{lines{"lines", suffix(".pkgs")}}, Limits: limit.Limits{KeptSize: 1 << 20}}
+	one := parse(t, "one", layertest.Layer(t, layertest.File("a.pkgs", list.String())))
+	if e := walkImages(t, o, one); len(e.Packages) == 0 {
+		t.Fatalf("one file alone is too much: %+v", e.Examinations)
+	}
+	two := parse(t, "two", layertest.Layer(t, layertest.File("a.pkgs", list.String())),
+		layertest.Layer(t, layertest.File("b.pkgs", list.String())))
+	e := walkImages(t, o, two)
+	x := examined(t, e, core.ExamineLayers, two.Subject.Digest, tool)
+	if x.Status != core.Failed || !strings.Contains(strings.Join(x.Why, "\n"), "--limit kept-size=") {
+		t.Errorf("image: %+v", x)
+	}
+	e = walkTree(t, writeTree(t, map[string]string{"a.pkgs": list.String(), "b.pkgs": list.String()}), o)
+	x = examined(t, e, core.ExaminePackages, e.Subjects[0].Digest, "lines")
+	if x.Status != core.Partial || !strings.Contains(strings.Join(x.Why, "\n"), "--limit kept-size=") {
+		t.Errorf("tree: %+v", x)
+	}
+}
