@@ -32,6 +32,8 @@ type entry struct {
 	sniff func(head []byte) bool
 	// unbounded is set for extractors that read single parts of a file, so that its size does not matter.
 	unbounded bool
+	// manifest is set where a file is about one package, and may be no larger than metadata.
+	manifest bool
 	// check looks at the file before anything else reads it. An error means that nothing else does.
 	check func(context.Context, *analysis) error
 	// examine takes the place of analysis.extract where the extractor needs help.
@@ -82,7 +84,11 @@ func (a *analyzer) Info() core.Info {
 
 // Analyze implements core.Analyzer.
 func (a *analyzer) Analyze(ctx context.Context, f core.File) (core.Found, error) {
-	if size := f.Content.Size(); !a.unbounded && size > a.limits.KeptSize {
+	switch size := f.Content.Size(); {
+	case a.unbounded:
+	case a.manifest && size > a.limits.MetadataSize:
+		return core.Found{}, &limit.Exceeded{Limit: "metadata-size", Max: a.limits.MetadataSize, Unit: "bytes", What: f.Path}
+	case size > a.limits.KeptSize:
 		return core.Found{}, &limit.Exceeded{Limit: "kept-size", Max: a.limits.KeptSize, Unit: "bytes", What: f.Path}
 	}
 	s := &analysis{analyzer: a, file: f}
@@ -200,15 +206,8 @@ func (s *analysis) keep(p *extractor.Package) {
 		return
 	}
 	if int64(len(s.found.Packages)) >= s.limits.KeptSize/packageCost {
-		s.exceeded = s.tooMany()
+		s.exceeded = s.tooCostly()
 		return
 	}
 	s.found.Packages = append(s.found.Packages, c)
-}
-
-// tooMany is the error for a file with more packages than may be kept.
-func (s *analysis) tooMany() error {
-	return &limit.Exceeded{
-		Limit: "kept-size", Max: s.limits.KeptSize, Unit: "bytes", What: "what the packages of " + s.file.Path + " take",
-	}
 }

@@ -23,8 +23,8 @@ const minExecutable = 4 << 10
 // mayBeExecutable does not look at the mode: an executable that was copied without its bit is still what gets deployed.
 func mayBeExecutable(_ string, info fs.FileInfo) bool { return info.Size() >= minExecutable }
 
-// isExecutable knows executables and libraries by their first bytes: ELF, PE and Mach-O. ELF files say of what type they
-// are, but Go reads the list of modules in one of any type, and so do we.
+// isExecutable knows executables and libraries by their first bytes: ELF, PE and Mach-O. ELF files say of what type
+// they are, but Go reads the list of modules in one of any type, and so do we.
 func isExecutable(head []byte) bool {
 	if len(head) < 20 {
 		return false

@@ -71,19 +71,27 @@ import (
 func catalog() []entry {
 	return []entry{
 		// Distributions.
-		{name: dpkg.Name, make: dpkg.New, wants: isDpkgStatus, anchors: dpkgAnchors(), examine: examineDpkg},
-		{name: apk.Name, make: apk.New, wants: at(apkDatabases()...), anchors: apkDatabases(), examine: examineApk},
+		{
+			name: dpkg.Name, make: dpkg.New,
+			wants: isDpkgStatus, anchors: dpkgAnchors(),
+			check: checkCost(ofPackages(isDpkgName)), examine: examineDpkg,
+		},
+		{
+			name: apk.Name, make: apk.New,
+			wants: at(apkDatabases()...), anchors: apkDatabases(),
+			check: checkCost(ofPackages(isApkName)), examine: examineApk,
+		},
 		{
 			name: rpm.Name, make: rpm.New,
 			wants: at(rpmDatabases()...), anchors: rpmDatabases(), related: isRPMLog, examine: examineRPM,
 		},
 		{
 			name: pacman.Name, make: pacman.New,
-			wants: isPacmanEntry, anchors: []string{"var/lib/pacman/local"}, examine: examinePacman,
+			wants: isPacmanEntry, manifest: true, anchors: []string{"var/lib/pacman/local"}, examine: examinePacman,
 		},
 		{
 			name: portage.Name, make: portage.New,
-			wants: isPortageEntry, anchors: []string{"var/db/pkg"}, examine: examinePortage,
+			wants: isPortageEntry, manifest: true, anchors: []string{"var/db/pkg"}, examine: examinePortage,
 		},
 		{
 			name: chisel.Name, make: chisel.New,
@@ -96,8 +104,8 @@ func catalog() []entry {
 		},
 
 		// Other installers of system packages.
-		{name: flatpak.Name, make: flatpak.New, wants: isFlatpak},
-		{name: snap.Name, make: snap.New, wants: isSnap},
+		{name: flatpak.Name, make: flatpak.New, wants: isFlatpak, manifest: true, check: checkCost(ofXML)},
+		{name: snap.Name, make: snap.New, wants: isSnap, manifest: true, check: checkCost(ofYAML)},
 		{name: homebrew.Name, make: homebrew.New, wants: isHomebrew},
 		{name: nix.Name, make: nix.New, wants: isNixStore, unbounded: true, examine: examineNix},
 		{
@@ -105,7 +113,7 @@ func catalog() []entry {
 			wants: suffixed("/.spack/spec.json"),
 			check: checkJSON(4, "spec", "nodes", "name", "version", "hash"),
 		},
-		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey},
+		{name: chocolatey.Name, make: chocolatey.New, wants: isChocolatey, manifest: true, check: checkCost(ofXML)},
 
 		// Go.
 		{
@@ -113,21 +121,27 @@ func catalog() []entry {
 			wants: mayBeExecutable, sniff: isExecutable, unbounded: true,
 			check: checkExecutable, examine: examineGoBinary,
 		},
-		{name: gomod.Name, make: gomod.New, wants: isGoMod, related: relatedNamed("go.sum"), examine: examineGoMod},
+		{
+			name: gomod.Name, make: gomod.New,
+			wants: isGoMod, related: relatedNamed("go.sum"),
+			check: checkCost(ofPackages(isFullLine)), examine: examineGoMod,
+		},
 		{
 			name: vendormodules.Name, make: vendormodules.New,
-			wants: suffixedOrAt("vendor/modules.txt"), examine: orNothing(emptyVendor(), extractAll),
+			wants: suffixedOrAt("vendor/modules.txt"),
+			check: checkCost(ofPackages(isVendorLine)), examine: orNothing(emptyVendor(), extractAll),
 		},
 
 		// Java.
 		{name: archive.Name, make: archive.New, wants: isJavaArchive, unbounded: true, examine: examineJavaArchive},
 		{
 			name: gradlelockfile.Name, make: gradlelockfile.New,
-			wants: named("buildscript-gradle.lockfile", "gradle.lockfile"), examine: examineLines(isGradleLine),
+			wants: named("buildscript-gradle.lockfile", "gradle.lockfile"),
+			check: checkCost(ofPackages(isGradleLine)), examine: examineLines(isGradleLine),
 		},
 		{
 			name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New,
-			wants: suffixedOrAt("gradle/verification-metadata.xml"),
+			wants: suffixedOrAt("gradle/verification-metadata.xml"), check: checkCost(ofXML),
 		},
 		{
 			name: gradleversioncatalog.Name, make: gradleversioncatalog.New,
@@ -135,21 +149,30 @@ func catalog() []entry {
 		},
 		{
 			name: pomxml.Name, make: pomxml.New,
-			wants: namedOutside(".m2", "pom.xml"), related: relatedNamed("pom.xml"), examine: examineDeclared,
+			wants: namedOutside(".m2", "pom.xml"), related: relatedNamed("pom.xml"),
+			check: checkCost(ofXML), examine: examineDeclared,
 		},
 
 		// JavaScript.
-		{name: packagejson.Name, make: packagejson.New, wants: named("package.json"), examine: examinePackageJSON},
+		{
+			name: packagejson.Name, make: packagejson.New,
+			wants: named("package.json"), manifest: true, examine: examinePackageJSON,
+		},
 		{
 			name: packagelockjson.Name, make: packagelockjson.New,
 			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
 			related: relatedNamed("npm-shrinkwrap.json"), examine: examineNpmLock,
 			check: checkJSON(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
 		},
-		{name: pnpmlock.Name, make: pnpmlock.New, wants: namedOutside("node_modules", "pnpm-lock.yaml")},
+		{
+			name: pnpmlock.Name, make: pnpmlock.New,
+			wants: namedOutside("node_modules", "pnpm-lock.yaml"),
+			check: checkCost(ofYAML),
+		},
 		{
 			name: yarnlock.Name, make: yarnlock.New,
-			wants: namedOutside("node_modules", "yarn.lock"), examine: examineYarnLock,
+			wants: namedOutside("node_modules", "yarn.lock"),
+			check: checkCost(ofPackages(isFirstLine)), examine: examineYarnLock,
 		},
 		{
 			name: bunlock.Name, make: bunlock.New,
@@ -170,7 +193,8 @@ func catalog() []entry {
 		},
 		{
 			name: requirements.Name, make: requirements.New,
-			wants: isRequirements, related: relatedSuffixed(".txt", ".in"), examine: examineRequirements,
+			wants: isRequirements, related: relatedSuffixed(".txt", ".in"),
+			check: checkCost(ofPackages(isFirstLine)), examine: examineRequirements,
 		},
 		{
 			name: pipfilelock.Name, make: pipfilelock.New,
@@ -185,11 +209,12 @@ func catalog() []entry {
 		// Ruby, Rust, .NET, PHP.
 		{
 			name: gemfilelock.Name, make: gemfilelock.New,
-			wants: named("Gemfile.lock", "gems.locked"), examine: orNothing(emptyBundler(), examineLines(isGemLine)),
+			wants: named("Gemfile.lock", "gems.locked"),
+			check: checkCost(ofPackages(isGemLine)), examine: orNothing(emptyBundler(), examineLines(isGemLine)),
 		},
 		{
 			name: gemspec.Name, make: gemspec.New,
-			wants: suffixed(".gemspec"), related: relatedSuffixed("version.rb"), examine: examineGemspec,
+			wants: suffixed(".gemspec"), manifest: true, related: relatedSuffixed("version.rb"), examine: examineGemspec,
 		},
 		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
 		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock"), check: checkTOML},
@@ -207,7 +232,11 @@ func catalog() []entry {
 			wants: named("packages.lock.json"),
 			check: checkJSON(4, "dependencies", "resolved", "type"),
 		},
-		{name: packagesconfig.Name, make: packagesconfig.New, wants: named("packages.config")},
+		{
+			name: packagesconfig.Name, make: packagesconfig.New,
+			wants: named("packages.config"),
+			check: checkCost(ofXML),
+		},
 		{
 			name: projectassetsjson.Name, make: projectassetsjson.New,
 			wants: named("project.assets.json"), examine: examineProjectAssets,
@@ -215,15 +244,17 @@ func catalog() []entry {
 		},
 		{
 			name: csproj.Name, make: csproj.New,
-			wants: suffixed(".csproj", ".vbproj", ".fsproj"), examine: examineDeclared,
+			wants: suffixed(".csproj", ".vbproj", ".fsproj"), check: checkCost(ofXML), examine: examineDeclared,
 		},
 		{
 			name: nugetcpm.Name, make: nugetcpm.New,
-			wants: named("Directory.Packages.props", "Directory.Build.props"), examine: examineDeclared,
+			wants: named("Directory.Packages.props", "Directory.Build.props"),
+			check: checkCost(ofXML), examine: examineDeclared,
 		},
 		{
 			name: paketlock.Name, make: paketlock.New,
-			wants: named("paket.lock"), examine: orNothing(emptyPaket(), extractAll),
+			wants: named("paket.lock"),
+			check: checkCost(ofPackages(isGemLine)), examine: orNothing(emptyPaket(), extractAll),
 		},
 		{
 			name: composerlock.Name, make: composerlock.New,
@@ -242,27 +273,34 @@ func catalog() []entry {
 			wants: named("package_config.json"), examine: examineResolved,
 			check: checkJSON(3, "packages", "name", "rootUri"),
 		},
-		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock")},
+		{name: pubspec.Name, make: pubspec.New, wants: named("pubspec.lock"), check: checkCost(ofYAML)},
 		{
 			name: mixlock.Name, make: mixlock.New,
-			wants: named("mix.lock"), examine: orNothing(emptyMix(), examineLines(isMixLine)),
+			wants: named("mix.lock"),
+			check: checkCost(ofPackages(isMixLine)), examine: orNothing(emptyMix(), examineLines(isMixLine)),
 		},
 		{
 			name: cabal.Name, make: cabal.New,
-			wants: named("cabal.project.freeze"), examine: orNothing(emptyCabal(), examineLines(isCabalLine)),
+			wants: named("cabal.project.freeze"),
+			check: checkCost(ofPackages(isCabalLine)), examine: orNothing(emptyCabal(), examineLines(isCabalLine)),
 		},
 		{
 			name: stacklock.Name, make: stacklock.New,
-			wants: named("stack.yaml.lock"), examine: orNothing(emptyStack(), extractAll),
+			wants: named("stack.yaml.lock"),
+			check: checkCost(ofPackages(isFullLine)), examine: orNothing(emptyStack(), extractAll),
 		},
 		{
 			name: manifesttoml.Name, make: manifesttoml.New,
 			wants: named("Manifest.toml"), check: checkTOML, examine: examineJulia,
 		},
-		{name: luarocks.Name, make: luarocks.New, wants: isRockspec},
-		{name: nimble.Name, make: nimble.New, wants: isNimble},
-		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install")},
-		{name: cpan.Name, make: cpan.New, wants: isCPAN, related: isCPANJSON},
+		{name: luarocks.Name, make: luarocks.New, wants: isRockspec, manifest: true},
+		{name: nimble.Name, make: nimble.New, wants: isNimble, manifest: true},
+		{name: opam.Name, make: opam.New, wants: suffixedOrAt(".opam-switch/install"), manifest: true},
+		{
+			name: cpan.Name, make: cpan.New,
+			wants: isCPAN, related: isCPANJSON, manifest: true,
+			check: checkCost(ofYAML),
+		},
 		{
 			name: renvlock.Name, make: renvlock.New,
 			wants: named("renv.lock"), examine: examineRenv,
@@ -273,6 +311,6 @@ func catalog() []entry {
 			wants: named("Package.resolved"), examine: examineSwift,
 			check: checkJSON(5, "object", "pins", "package", "repositoryURL", "state", "version", "identity", "location"),
 		},
-		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock")},
+		{name: podfilelock.Name, make: podfilelock.New, wants: named("Podfile.lock"), check: checkCost(ofYAML)},
 	}
 }

@@ -33,6 +33,9 @@ func (s *analysis) checkMembers(ctx context.Context, in io.Reader, depth int, kn
 	m := memberScan{tokens: json.NewDecoder(in), known: known}
 	for s.unsaid == 0 && ctx.Err() == nil {
 		member, again, ok := m.next()
+		if m.read*jsonTokenCost > s.limits.KeptSize {
+			return s.tooCostly()
+		}
 		if !ok {
 			break
 		}
@@ -69,7 +72,9 @@ func disguise(member string, known []string) (string, bool) {
 type memberScan struct {
 	tokens *json.Decoder
 	known  []string
-	open   []json.Delim
+	// read is how many tokens were read.
+	read int64
+	open []json.Delim
 	// seen is, for each open object or list, a bit for each known member that it has had.
 	seen []uint64
 	// inValue is true if the value of a member comes next, ended after the document's last bracket.
@@ -84,6 +89,7 @@ func (m *memberScan) next() (name string, again, ok bool) {
 		if err != nil {
 			return "", false, false
 		}
+		m.read++
 		top := len(m.open) - 1
 		switch token := token.(type) {
 		case json.Delim:

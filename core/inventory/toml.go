@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 const (
@@ -33,9 +31,7 @@ func checkTOML(ctx context.Context, s *analysis) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.Is(err, errTOMLCost):
-			return &limit.Exceeded{
-				Limit: "kept-size", Max: s.limits.KeptSize, Unit: "bytes", What: "what the keys of " + s.file.Path + " take",
-			}
+			return s.tooCostly()
 		case err != nil:
 			return err
 		}
