@@ -41,6 +41,7 @@ func Finish(e *core.Evidence) {
 		}
 		n := system[p.Subject]
 		n.all++
+		n.deb.add(*p)
 		if f := facts[p.Subject]; f != nil && f.Distro != nil && !qualify(p, *f.Distro) {
 			n.foreign++
 		}
@@ -60,6 +61,7 @@ func Finish(e *core.Evidence) {
 type systemPackages struct {
 	all     int
 	foreign int // that cannot be the distribution's that os-release names
+	deb     debMarks
 }
 
 // qualify adds to a package of a distribution what os-release says. It reports false, and adds nothing, if packages of
@@ -253,6 +255,11 @@ func distroExamination(s core.Subject, f *core.ImageFacts, system systemPackages
 		x.Why = []string{fmt.Sprintf(
 			"%d packages cannot be of the distribution %s, whose packages are of the type %s, so they cannot be looked up",
 			system.foreign, describe(*f.Distro), packageType(*f.Distro))}
+		x.Remedy = "keep the etc/os-release of the distribution that the packages are from"
+	case f != nil && f.Distro != nil && system.deb.contradiction(*f.Distro) != "":
+		x.Status = core.Partial
+		x.Why = []string{fmt.Sprintf("etc/os-release names the distribution %s, but %s: its packages may be another's",
+			describe(*f.Distro), system.deb.contradiction(*f.Distro))}
 		x.Remedy = "keep the etc/os-release of the distribution that the packages are from"
 	}
 	return x
