@@ -58,6 +58,11 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 			findings = append(findings, a.about(p)...)
 		}
 	}
+	findings, left, err := leaveToOwners(ctx, set, e.Packages, findings)
+	if err != nil {
+		return &core.Failure{Doing: "look up whose Python projects these are", Err: err,
+			Hint: "the set of advisories is damaged or incomplete: build or fetch it again"}
+	}
 	ended, ends, err := endsOfLife(ctx, set, e.Images, now)
 	if err != nil {
 		return &core.Failure{Doing: "look up the end of life of a distribution", Err: err, Hint: hint}
@@ -69,7 +74,7 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 	}
 	e.Advisories = set.Source()
 	e.Findings = append(append(e.Findings, findings...), ended...)
-	e.Examinations = append(e.Examinations, examinations(e.Advisories, e.Subjects, coverage)...)
+	e.Examinations = append(e.Examinations, noteOwners(examinations(e.Advisories, e.Subjects, coverage), left)...)
 	return nil
 }
 

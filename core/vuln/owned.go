@@ -1,0 +1,167 @@
+package vuln
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+)
+
+// A distribution's package of a Python project brings the metadata that Python's own tools read, so the project is
+// there twice: once as the distribution's package and once as PyPI's. PyPI's advisories go by the version of upstream,
+// which does not change when the distribution mends a flaw in it.
+//
+// So a finding about the second is left out if the set's advisories for the first are about the same flaw, whatever
+// they say of it. It is they that decide then, by the version of a package that is looked up like any other. Lists of
+// files are not asked: who can write one could claim any file with it. A package of a distribution that somebody forges
+// for the purpose has to be of the same project and the same version of upstream, and is itself found vulnerable where
+// the distribution has not mended that version; and a flaw that the distribution's advisories do not know is found as
+// before.
+
+// pythonDirectory is where distributions, and hardly anybody else, put Python projects.
+var pythonDirectory = regexp.MustCompile(`^usr/lib(?:64)?/python[0-9.]*/(?:dist|site)-packages/`)
+
+// leaveToOwners removes the findings about Python projects that are the distribution's to judge. It returns the rest,
+// and how many it has removed for each subject.
+func leaveToOwners(ctx context.Context, set Advisories, packages []core.Package, findings []core.Finding,
+) ([]core.Finding, map[core.Digest]int, error) {
+	o := owners{set: set, bySubject: make(map[core.Digest][]*core.Package), flaws: make(map[*core.Package]map[string]bool)}
+	for i := range packages {
+		p := &packages[i]
+		if kind, _ := purlParts(p.Purl); p.Visible() && osPackage(kind) && set.Covers(p.Ecosystem) {
+			o.bySubject[p.Subject] = append(o.bySubject[p.Subject], p)
+		}
+	}
+	left := make(map[core.Digest]int)
+	var kept []core.Finding
+	for _, f := range findings {
+		judged, err := o.judge(ctx, f)
+		if err != nil {
+			return nil, nil, err
+		}
+		if judged {
+			left[f.Subject]++
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept, left, nil
+}
+
+// noteOwners adds to the examinations of advisories what was left to others.
+func noteOwners(all []core.Examination, left map[core.Digest]int) []core.Examination {
+	for i := range all {
+		x := &all[i]
+		n := left[x.Subject]
+		if n == 0 || x.Name != core.ExamineAdvisories {
+			continue
+		}
+		delete(left, x.Subject) // one of its examinations is enough
+		x.Why = append(x.Why, fmt.Sprintf("%d findings about Python projects were left to the advisories for the packages "+
+			"of the distribution that brought them, which know the flaws", n))
+		slices.Sort(x.Why)
+	}
+	return all
+}
+
+// owners are the distributions' packages, and the ids of all flaws that are known of them, as far as they were asked
+// for.
+type owners struct {
+	set       Advisories
+	bySubject map[core.Digest][]*core.Package
+	flaws     map[*core.Package]map[string]bool
+}
+
+// judge reports whether a finding is about a Python project whose owner's advisories know the flaw.
+func (o owners) judge(ctx context.Context, f core.Finding) (bool, error) {
+	if f.Package == nil || f.Package.Ecosystem != "PyPI" || f.Kind != core.KindVulnerability || len(f.Locations) == 0 {
+		return false, nil
+	}
+	for _, l := range f.Locations {
+		if !pythonDirectory.MatchString(l.Path) {
+			return false, nil
+		}
+	}
+	for _, p := range o.bySubject[f.Subject] {
+		if !owns(p, f.Package) {
+			continue
+		}
+		known, err := o.known(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(append([]string{f.Rule}, f.Aliases...), func(id string) bool { return known[id] }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// known returns the ids of all flaws that advisories are about by the names of a package.
+func (o owners) known(ctx context.Context, p *core.Package) (map[string]bool, error) {
+	if ids := o.flaws[p]; ids != nil {
+		return ids, nil
+	}
+	ids := make(map[string]bool)
+	for _, l := range lookups(p, p.Ecosystem) {
+		list, err := o.set.Affected(ctx, p.Ecosystem, l.name)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range list {
+			r, err := o.set.Record(ctx, p.Ecosystem, a.ID)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range slices.Concat([]string{r.ID}, r.Aliases, r.Upstream, r.Related) {
+				ids[id] = true
+			}
+		}
+	}
+	o.flaws[p] = ids
+	return ids, nil
+}
+
+// owns reports whether a distribution's package is of the project and of the same version.
+func owns(p *core.Package, project *core.PackageRef) bool {
+	name := p.Name
+	if p.Source != nil && p.Source.Name != "" {
+		name = p.Source.Name
+	}
+	return sameProject(name, project.Name) && upstreamVersion(p.Version) == project.Version
+}
+
+var (
+	pythonSeparators = regexp.MustCompile(`[-_.]+`)
+	pythonPrefix     = regexp.MustCompile(`^(?:(?:platform-)?python[0-9.]*|py[0-9]*)-`)
+)
+
+// sameProject compares the name of a distribution's package, such as python-urllib3, py3-yaml or python-nacl, with that
+// of a project: urllib3, PyYAML, PyNaCl.
+//
+//   - https://peps.python.org/pep-0503/#normalized-names
+//   - https://www.debian.org/doc/packaging-manuals/python-policy/#module-package-names
+func sameProject(distributions, project string) bool {
+	d, p := strings.ToLower(distributions), strings.ToLower(project)
+	plain := pythonPrefix.ReplaceAllString(d, "")
+	normal := func(s string) string { return pythonSeparators.ReplaceAllString(s, "-") }
+	p = normal(p)
+	return p == normal(d) || plain != "" && (p == normal(plain) || p == "py"+normal(plain))
+}
+
+var repacked = regexp.MustCompile(`[+~][a-z].*$`)
+
+// upstreamVersion leaves out what distributions add to a version: the epoch, the revision, and the mark of a source
+// that was repacked, as in 1:2.28.1+dfsg-1.
+func upstreamVersion(v string) string {
+	if _, after, ok := strings.Cut(v, ":"); ok {
+		v = after
+	}
+	if i := strings.LastIndexByte(v, '-'); i > 0 {
+		v = v[:i]
+	}
+	return repacked.ReplaceAllString(v, "")
+}
