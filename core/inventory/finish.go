@@ -11,6 +11,7 @@ import (
 	"github.com/package-url/packageurl-go"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 )
 
 // The codes of a list of packages that is empty, for policies that accept it.
@@ -67,7 +68,7 @@ type systemPackages struct {
 // qualify adds to a package of a distribution what os-release says. It reports false, and adds nothing, if packages of
 // that type are not the distribution's: its advisories and versions would be another's.
 func qualify(p *core.Package, d core.Distro) bool {
-	if t := packageType(d); t != "" && t != purlType(p.Purl) {
+	if t := distro.PackageType(d); t != "" && t != purlType(p.Purl) {
 		return false
 	}
 	u, err := packageurl.FromString(p.Purl)
@@ -75,11 +76,11 @@ func qualify(p *core.Package, d core.Distro) bool {
 		return true // we made it ourselves
 	}
 	if u.Type != "ebuild" { // whose namespace is the category
-		u.Namespace = vendorOf(d.ID)
+		u.Namespace = distro.Namespace(d.ID)
 	}
 	u.Qualifiers = slices.DeleteFunc(u.Qualifiers, func(q packageurl.Qualifier) bool { return q.Key == "distro" })
-	if distro := distroQualifier(u.Type, d); distro != "" {
-		u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "distro", Value: distro})
+	if release := distroQualifier(u.Type, d); release != "" {
+		u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "distro", Value: release})
 	}
 	if purl, err := render(u); err == nil {
 		p.Purl = purl
@@ -254,7 +255,7 @@ func distroExamination(s core.Subject, f *core.ImageFacts, system systemPackages
 		x.Status = core.Partial
 		x.Why = []string{fmt.Sprintf(
 			"%d packages cannot be of the distribution %s, whose packages are of the type %s, so they cannot be looked up",
-			system.foreign, describe(*f.Distro), packageType(*f.Distro))}
+			system.foreign, describe(*f.Distro), distro.PackageType(*f.Distro))}
 		x.Remedy = "keep the etc/os-release of the distribution that the packages are from"
 	case f != nil && f.Distro != nil && system.deb.contradiction(*f.Distro) != "":
 		x.Status = core.Partial
@@ -316,7 +317,7 @@ const emptyTree core.Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e464
 
 // withoutPackages says what is wrong with an image that has none, or none of its distribution.
 func withoutPackages(f core.ImageFacts, packages []core.Package) (code string, why []string, remedy string) {
-	known := f.Distro != nil && packageType(*f.Distro) != ""
+	known := f.Distro != nil && distro.PackageType(*f.Distro) != ""
 	switch {
 	case len(packages) == 0 && f.Files == 0:
 		return CodeEmptyImage, []string{"the image holds no file: there is nothing to judge"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
@@ -79,7 +80,7 @@ func parseOSRelease(content []byte) (core.Distro, error) {
 	if err := lines.Err(); err != nil {
 		return core.Distro{}, err
 	}
-	d.Ecosystem = EcosystemOf(d)
+	d.Ecosystem = distro.Ecosystem(d)
 	return d, nil
 }
 

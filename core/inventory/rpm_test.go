@@ -78,7 +78,7 @@ func TestRPMPackageURLSaysEpochArchitectureAndSource(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, p := range got.Packages {
-			if p.Name == "dbus" && (p.Version != "1:1.10.24-7.el7" || p.Source.Name != "dbus" || p.Ecosystem != "Red Hat:enterprise_linux:7") {
+			if p.Name == "dbus" && (p.Version != "1:1.10.24-7.el7" || p.Source.Name != "dbus" || p.Ecosystem != "Red Hat:enterprise_linux:7.9") {
 				t.Errorf("%+v", p)
 			}
 			if p.Name == "gpg-pubkey" {

@@ -101,7 +101,7 @@ func TestDistroEcosystems(t *testing.T) {
 		{core.Distro{ID: "alpine", VersionID: "3.20.3"}, "Alpine:v3.20"},
 		{core.Distro{ID: "alpine", VersionID: "3.21.0_alpha20240923"}, "Alpine:edge"},
 		{core.Distro{ID: "alpine", VersionID: "odd"}, ""},
-		{core.Distro{ID: "rhel", VersionID: "9.4"}, "Red Hat:enterprise_linux:9"},
+		{core.Distro{ID: "rhel", VersionID: "9.4"}, "Red Hat:enterprise_linux:9.4"},
 		{core.Distro{ID: "sles", VersionID: "15.5"}, "SUSE:Linux Enterprise Server 15 SP5"},
 		{core.Distro{ID: "sles", VersionID: "15"}, "SUSE:Linux Enterprise Server 15"},
 		{core.Distro{ID: "sles", VersionID: "16.0"}, "SUSE:Linux Enterprise Server 16.0"},

@@ -6,6 +6,7 @@ import (
 	"github.com/package-url/packageurl-go"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 )
 
 // identity is what a package URL says of a package, in our vocabulary.
@@ -17,8 +18,8 @@ type identity struct {
 	distribution, release bool
 }
 
-// identify reads a package URL. The distro, which may be nil, stands in for a distro qualifier that is missing.
-func identify(u packageurl.PackageURL, distro *core.Distro) identity {
+// identify reads a package URL. The system, which may be nil, stands in for a distro qualifier that is missing.
+func identify(u packageurl.PackageURL, system *core.Distro) identity {
 	if u.Type == "alpine" { // as Syft wrote it until 2022
 		u.Type, u.Namespace = packageurl.TypeApk, "alpine"
 	}
@@ -27,9 +28,9 @@ func identify(u packageurl.PackageURL, distro *core.Distro) identity {
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
 		id.distribution = true
-		d, ok := distroOf(u, qualifiers["distro"], distro)
+		d, ok := distroOf(u, distroQualifier(qualifiers), system)
 		id.ecosystem = distroEcosystem(d)
-		id.release = ok && packedAs(id.ecosystem, u.Type) && !contradicts(distroID(strings.ToLower(u.Namespace)), d.ID)
+		id.release = ok && packedAs(id.ecosystem, u.Type) && !contradicts(distro.ID(u.Namespace), d.ID)
 		if !id.release {
 			id.ecosystem = ""
 		}

@@ -72,7 +72,7 @@ func TestPackageURLsGiveNameVersionAndEcosystem(t *testing.T) {
 			"Alpine:v3.15", "x86_64", "openssl "},
 		{"pkg:apk/wolfi/openssl@3.1?distro=20230201", "openssl", "3.1", "Wolfi", "", ""},
 		{"pkg:apk/chainguard/openssl@3.1", "openssl", "3.1", "Chainguard", "", ""},
-		{"pkg:rpm/redhat/bash@5.1-2.el9?distro=redhat-9.2", "bash", "5.1-2.el9", "Red Hat:enterprise_linux:9", "", ""},
+		{"pkg:rpm/redhat/bash@5.1-2.el9?distro=redhat-9.2", "bash", "5.1-2.el9", "Red Hat:enterprise_linux:9.2", "", ""},
 		{"pkg:rpm/rocky/openssl-libs@3.0.7-24.el9?epoch=1&distro=rocky-9.3&sourcerpm=openssl-3.0.7-24.el9.src.rpm",
 			"openssl-libs", "1:3.0.7-24.el9", "Rocky Linux:9", "", "openssl 3.0.7-24.el9"},
 		{"pkg:rpm/almalinux/bash@1-1?distro=almalinux-8.9&upstream=bash-1-1.src.rpm", "bash", "1-1", "AlmaLinux:8", "",
@@ -84,6 +84,17 @@ func TestPackageURLsGiveNameVersionAndEcosystem(t *testing.T) {
 		{"pkg:rpm/azurelinux/bash@1-1?distro=azurelinux-3.0", "bash", "1-1", "Azure Linux:3", "", ""},
 		{"pkg:rpm/mariner/bash@1-1?distro=mariner-2.0", "bash", "1-1", "Azure Linux:2", "", ""},
 		{"pkg:rpm/photon/bash@1-1?distro=photon-5.0", "bash", "1-1", "Photon OS:5.0", "", ""},
+		{"pkg:rpm/rocky-linux/bash@1-1?distro=rocky-linux-9", "bash", "1-1", "Rocky Linux:9", "", ""},
+		{"pkg:rpm/azure-linux/bash@1-1?distro=azurelinux-3.0", "bash", "1-1", "Azure Linux:3", "", ""},
+		{"pkg:rpm/hummingbird/bash@1-1?distro=hummingbird-20251124", "bash", "1-1", "Red Hat:hummingbird:1", "", ""},
+		{"pkg:rpm/opensuse/bash@1-1?distro=opensuse-tumbleweed-20240823", "bash", "1-1", "openSUSE:Tumbleweed", "", ""},
+		{"pkg:rpm/suse/bash@1-1?distro=sle-micro-5.5", "bash", "1-1", "SUSE:Linux Enterprise Micro 5.5", "", ""},
+		{"pkg:deb/dhi/coreutils@9.7-3%2Bdhi3?arch=arm64&distro=dhi-13", "coreutils", "9.7-3+dhi3",
+			"Docker Hardened Images:Debian:13", "arm64", ""},
+		{"pkg:apk/dhi/coreutils@9.11-r0?os_distro=alpine&os_name=dhi&os_version=3.24", "coreutils", "9.11-r0",
+			"Docker Hardened Images:Alpine:3.24", "", ""},
+		{"pkg:deb/debian/base-files@12.4%2Bdeb12u5?os_distro=bookworm&os_name=debian&os_version=12", "base-files",
+			"12.4+deb12u5", "Debian:12", "", ""},
 	} {
 		t.Run(c.purl, func(t *testing.T) {
 			e, err := readString(cyclone(`{"type":"library","name":"x","purl":"` + c.purl + `"}`))
@@ -125,6 +136,9 @@ func TestOperatingSystemGivesTheMissingRelease(t *testing.T) {
 		{"the same twice",
 			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.16.0"}`),
 			"Alpine:v3.16", core.Complete},
+		{"Syft", cyclone(`{"type":"library","name":"bash","purl":"pkg:rpm/openEuler/bash@5"},{"type":"operating-system",` +
+			`"name":"openEuler","version":"24.03","properties":[{"name":"syft:distro:prettyName","value":"openEuler 24.03 (LTS-SP2)"}]}`),
+			"openEuler:24.03-LTS-SP2", core.Complete},
 		{"SPDX", spdxDocument(`{"SPDXID":"SPDXRef-1","name":"musl","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:apk/alpine/musl@1.2.3-r4"}]},
 			{"SPDXID":"SPDXRef-2","name":"alpine","versionInfo":"3.16.0","primaryPackagePurpose":"OPERATING_SYSTEM"}`, ``), "Alpine:v3.16", core.Complete},
 		{"SPDX of older Trivy", spdxDocument(`{"SPDXID":"SPDXRef-1","name":"musl","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:apk/alpine/musl@1.2.3-r4"}]},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/strictjson"
 )
@@ -200,7 +201,7 @@ func (r *reading) addSystem(d core.Distro) {
 }
 
 func systemOf(name, version string, props []property) core.Distro {
-	d := core.Distro{ID: distroID(strings.ToLower(name)), VersionID: version}
+	d := core.Distro{ID: distro.ID(name), VersionID: version}
 	for _, p := range props {
 		switch p.name {
 		case "cleanbill:distro:ecosystem":
@@ -208,9 +209,13 @@ func systemOf(name, version string, props []property) core.Distro {
 		case "cleanbill:distro:codename":
 			d.Codename = p.value
 		case "syft:distro:id":
-			d.ID = distroID(strings.ToLower(p.value))
+			d.ID = distro.ID(p.value)
 		case "syft:distro:versionID":
 			d.VersionID = p.value
+		case "syft:distro:idLike:0":
+			d.IDLike = []string{p.value}
+		case "syft:distro:prettyName":
+			d.PrettyName = p.value
 		}
 	}
 	return d
