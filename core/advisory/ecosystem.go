@@ -3,6 +3,8 @@ package advisory
 import (
 	"regexp"
 	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 )
 
 // Family returns an ecosystem without its release: "Debian" of "Debian:12".
@@ -54,8 +56,10 @@ func Canonical(ecosystem string) string {
 	switch family {
 	case "Ubuntu":
 		release = strings.TrimSuffix(release, ":LTS")
-	case "AlmaLinux", "Debian", "Rocky Linux":
+	case "AlmaLinux", "Azure Linux", "Debian", "Rocky Linux":
 		release, _, _ = strings.Cut(release, ".")
+	case "Docker Hardened Images":
+		release = hardened(release)
 	case "Alpine":
 		if release != "" && '0' <= release[0] && release[0] <= '9' {
 			release = "v" + release
@@ -72,6 +76,15 @@ func Canonical(ecosystem string) string {
 		return family
 	}
 	return family + ":" + release
+}
+
+// hardened writes the distribution of a hardened image with a number: "Debian:13" for "Debian:trixie", "Alpine:3.23".
+func hardened(release string) string {
+	lineage, of, _ := strings.Cut(release, ":")
+	if number := distro.ReleaseOf(of); number != "" {
+		of = number
+	}
+	return strings.TrimSuffix(lineage+":"+strings.TrimPrefix(of, "v"), ":")
 }
 
 // separators are what PyPI takes for one hyphen.

@@ -122,17 +122,8 @@ func (s *Set) blobs() []descriptor { return append(slices.Clone(s.manifest.Layer
 // Covers reports whether the set was built from the ecosystem's advisories and, for a distribution, whether they know
 // the release.
 func (s *Set) Covers(ecosystem string) bool {
-	canonical := Canonical(ecosystem)
-	for _, e := range s.index.Ecosystems {
-		if Family(e.Name) != Family(canonical) {
-			continue
-		}
-		if !IsDistribution(canonical) || canonical == e.Name && len(e.Releases) == 0 || slices.Contains(e.Releases,
-			canonical) {
-			return true
-		}
-	}
-	return false
+	_, covered := Tables(ecosystem, s.source.Ecosystems)
+	return covered
 }
 
 // Affected returns the advisories that name a package, as its ecosystem (with its release) writes it. An empty list
