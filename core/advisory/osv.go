@@ -50,6 +50,7 @@ type osvRecord struct {
 		Versions          []string `json:"versions"`
 		EcosystemSpecific struct {
 			Urgency text `json:"urgency"`
+			Module  text `json:"rpm_modularity"` // AlmaLinux's
 		} `json:"ecosystem_specific"`
 		DatabaseSpecific struct {
 			Informational text `json:"informational"`
@@ -158,6 +159,9 @@ func affected(in *osvRecord, i int) (Affected, error) {
 			return Affected{}, err
 		}
 		a.Ranges = append(a.Ranges, Range{Semver: r.Type == "SEMVER", Events: events})
+	}
+	if a.Module = string(from.EcosystemSpecific.Module); a.Module == "" {
+		a.Module = moduleOf(in.Summary, a.FixedVersions())
 	}
 	a.Versions = slices.Clone(from.Versions)
 	slices.Sort(a.Versions)

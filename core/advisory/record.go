@@ -66,7 +66,8 @@ type Affected struct {
 	Severity []Vector
 	// Urgency is the distributor's word for this package, or the kind of an informational advisory.
 	Urgency string
-	// Module is the stream of an rpm distribution that the fix is for ("nodejs:12"), empty for none.
+	// Module is the stream of an rpm distribution that the fix is for ("nodejs:12"); of several, with a comma between. It
+	// is empty for none, and where the record does not tell, which IsModular of a fixed version does.
 	// https://docs.fedoraproject.org/en-US/modularity/
 	Module string
 }

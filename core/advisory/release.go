@@ -9,8 +9,8 @@ import (
 // Tables returns the ecosystems under which a set may hold advisories for the packages of an ecosystem. Those that the
 // set has are listed in of, as AdvisorySource.Ecosystems lists them. For most it is the ecosystem itself. Red Hat
 // publishes for every repository and stream, SUSE for every module, and an image does not know which of them a package
-// is from: all that can be are returned. It is not covered if what a package of the ecosystem needs is not there, though
-// there may be tables that are worth looking at.
+// is from: all that can be are returned. It is not covered if what a package of the ecosystem needs is not there; there
+// may still be tables that are worth looking at.
 func Tables(ecosystem string, of []string) (tables []string, covered bool) {
 	canonical := Canonical(ecosystem)
 	family, release, _ := strings.Cut(canonical, ":")

@@ -42,7 +42,8 @@ func suse() []string {
 
 func TestPackagesAreLookedUpInAllTablesThatMayBeAboutThem(t *testing.T) {
 	others := []string{"Alpine", "Alpine:edge", "Alpine:v3.24", "Azure Linux", "Azure Linux:3", "Debian", "Debian:12",
-		"Debian:13", "Docker Hardened Images", "Docker Hardened Images:Debian:13", "Echo", "Echo:PyPI", "Go", "Ubuntu", "Ubuntu:22.04",
+		"Debian:13", "Docker Hardened Images", "Docker Hardened Images:Debian:13", "Echo", "Echo:PyPI", "Go", "Ubuntu",
+		"Ubuntu:22.04",
 		"Ubuntu:Pro:22.04", "Wolfi"}
 	of := slices.Concat(redHat(), suse(), others)
 	slices.Sort(of)
