@@ -19,6 +19,10 @@ type Package struct {
 	// Source is the source package that a distribution built it from, if that is known. Distributions' advisories
 	// name source packages.
 	Source *SourcePackage `json:"source,omitempty"`
+	// Module is the stream that an rpm distribution built it for ("nodejs:12"), empty for none. The same package of
+	// another stream has other versions and advisories.
+	// https://docs.fedoraproject.org/en-US/modularity/
+	Module string `json:"module,omitempty"`
 	// Licenses are as declared: SPDX identifiers or expressions where the package uses them, otherwise its own words.
 	Licenses []string `json:"licenses,omitempty"`
 	// Hashes are of the artifact that the package is, as a lockfile or archive states them: algorithm to lower-case hex.

@@ -62,7 +62,7 @@ func judged() Document {
 			{Subject: image, Name: "openssl", Version: "3.0.11-1",
 				Purl:      "pkg:deb/debian/openssl@3.0.11-1?arch=armhf&distro=debian-12",
 				Ecosystem: "Debian:12", Architecture: "armhf", Source: &core.SourcePackage{Name: "openssl",
-					Version: "3.0.11-1"},
+					Version: "3.0.11-1"}, Module: "nodejs:12",
 				Licenses: []string{"Apache-2.0"}, Hashes: map[string]string{"sha256": strings.Repeat("f", 64)},
 				Locations: []core.Location{{Path: "var/lib/dpkg/status", Line: 9, EndLine: 20, Column: 1, Layer: base}},
 				Origin:    &core.Origin{Layer: 0, DiffID: base, CreatedBy: "ADD rootfs", RemovedIn: &removed},
