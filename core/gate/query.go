@@ -144,24 +144,29 @@ func (g *Gate) queryPackage(ctx context.Context, set *advisory.Set, query string
 	return nil
 }
 
-// queryName lists all advisories about a package, whatever the version.
+// queryName lists all advisories about a package, whatever the version. One may name it in several tables.
 func queryName(ctx context.Context, set *advisory.Set, p core.Package, answer *AdvisoryAnswer) error {
-	for _, l := range vuln.Names(&p) {
+	names, covered := vuln.Names(set, &p)
+	if !covered {
+		answer.Gaps = append(answer.Gaps, fmt.Sprintf("the set has no advisories for %s", cmp.Or(p.Ecosystem, p.Purl)))
+	}
+	flaws := map[string]int{}
+	for _, l := range names {
 		records, err := set.Lookup(ctx, l.Ecosystem, l.Name)
 		if err != nil {
 			return err
 		}
 		for _, r := range records {
-			f, err := vuln.Describe(ctx, set, r, []advisory.Affected{r.Affected})
-			if err != nil {
-				return err
+			at, ok := flaws[r.ID]
+			if !ok {
+				f, err := vuln.Describe(ctx, set, r, []advisory.Affected{r.Affected})
+				if err != nil {
+					return err
+				}
+				at = len(answer.Flaws)
+				flaws[r.ID], answer.Flaws = at, append(answer.Flaws, flawOf(f))
 			}
-			flaw := flawOf(f)
-			flaw.Packages = []AffectedPackage{affectedPackage(r.Affected)}
-			answer.Flaws = append(answer.Flaws, flaw)
-		}
-		if !set.Covers(l.Ecosystem) {
-			answer.Gaps = append(answer.Gaps, fmt.Sprintf("the set has no advisories for %s", l.Ecosystem))
+			answer.Flaws[at].Packages = append(answer.Flaws[at].Packages, affectedPackage(r.Affected))
 		}
 	}
 	return nil

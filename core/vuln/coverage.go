@@ -17,7 +17,6 @@ const maxNamed = 5
 
 // coverage counts, for one subject, what could not be looked up.
 type coverage struct {
-	packages int // that were looked up
 	// uncovered counts packages by ecosystem of OSV that the set does not hold.
 	uncovered map[string]int
 	// foreign counts operating system packages of distributions that OSV has no advisories for.
@@ -31,24 +30,20 @@ func newCoverage() *coverage {
 	return &coverage{uncovered: map[string]int{}, foreign: map[string]int{}, unlisted: map[string]int{}}
 }
 
-// add counts a package and reports whether it can be looked up.
-func (c *coverage) add(set Advisories, p *core.Package, ecosystem string) bool {
+// add counts a package, whose ecosystem is covered or not.
+func (c *coverage) add(p *core.Package, ecosystem string, covered bool) {
 	kind, namespace := purlParts(p.Purl)
 	switch {
 	case ecosystem == "" && osPackage(kind):
-		if namespace == "" {
-			namespace = "an unknown distribution"
+		if kind == "ebuild" { // whose namespace is a category
+			namespace = distroOf(p.Purl)
 		}
-		c.foreign[kind+" packages of "+namespace]++
+		c.foreign[kind+" packages of "+cmp.Or(namespace, "an unknown distribution")]++
 	case ecosystem == "" || !advisory.Known(ecosystem):
 		c.unlisted[cmp.Or(ecosystem, kind, "unknown")]++
-	case !set.Covers(ecosystem):
+	case !covered:
 		c.uncovered[ecosystem]++
-	default:
-		c.packages++
-		return true
 	}
-	return false
 }
 
 // ecosystemOf returns the package's ecosystem, or the one that follows from the type of its purl.
@@ -122,6 +117,18 @@ func purlParts(purl string) (kind, namespace string) {
 		namespace = before
 	}
 	return strings.ToLower(kind), namespace
+}
+
+// distroOf returns the name in a purl's distro qualifier: "gentoo" of "distro=gentoo-2.18".
+func distroOf(purl string) string {
+	_, qualifiers, _ := strings.Cut(purl, "?")
+	for q := range strings.SplitSeq(qualifiers, "&") {
+		if distro, ok := strings.CutPrefix(q, "distro="); ok {
+			name, _, _ := strings.Cut(distro, "-")
+			return name
+		}
+	}
+	return ""
 }
 
 // osPackage reports whether a purl type is that of an operating system's packages. Not knowing their flaws is a gap in

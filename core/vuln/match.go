@@ -30,7 +30,7 @@ type Advisories interface {
 // distributions. An error means that the set could not be read; e is then as it was.
 func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time) error {
 	const hint = "the set of advisories is damaged, incomplete or out of reach: fetch or build it again"
-	m := matcher{set: set, known: map[identity]*answer{}}
+	m := matcher{set: set, tables: map[string]tables{}, known: map[identity]*answer{}}
 	coverage := map[core.Digest]*coverage{}
 	for _, s := range e.Subjects {
 		if s.Kind != core.KindIndex {
@@ -58,10 +58,9 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 			findings = append(findings, a.about(p)...)
 		}
 	}
-	findings, left, err := leaveToOwners(ctx, set, e.Packages, findings)
+	findings, left, err := m.leaveToOwners(ctx, e.Packages, findings)
 	if err != nil {
-		return &core.Failure{Doing: "look up whose Python projects these are", Err: err,
-			Hint: "the set of advisories is damaged or incomplete: build or fetch it again"}
+		return &core.Failure{Doing: "look up whose Python projects these are", Err: err, Hint: hint}
 	}
 	ended, ends, err := endsOfLife(ctx, set, e.Images, now)
 	if err != nil {
@@ -82,13 +81,29 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 // stages, so that what a stage needs from afar is fetched together.
 type matcher struct {
 	set     Advisories
+	tables  map[string]tables // by ecosystem of packages
 	known   map[identity]*answer
 	answers []*answer // in the order of asking
 }
 
 // identity is what the answer depends on.
 type identity struct {
-	ecosystem, name, version, source, sourceVersion string
+	ecosystem, name, version, module, source, sourceVersion string
+}
+
+// tables are those of the set that may be about the packages of an ecosystem.
+type tables struct {
+	names   []string
+	covered bool // by what they need
+}
+
+func (m *matcher) tablesOf(ecosystem string) tables {
+	t, ok := m.tables[ecosystem]
+	if !ok {
+		t.names, t.covered = advisory.Tables(ecosystem, m.set.Source().Ecosystems)
+		m.tables[ecosystem] = t
+	}
+	return t
 }
 
 // answer is what is known of a package: findings without subject and place, and advisories that could not be compared.
@@ -97,23 +112,23 @@ type answer struct {
 	ecosystem string
 	lookups   []lookup
 	hits      []hit
-	flaws     []flaw
-	findings  []core.Finding
-	unclear   []string
+	// cleared are advisories of streams of extended support that the version has the fixes of.
+	cleared  []advisory.RecordName
+	flaws    []flaw
+	findings []core.Finding
+	unclear  []string
 }
 
 // question returns the answer to be to what is asked about a package, or nil if it cannot be looked up.
 func (m *matcher) question(p *core.Package, c *coverage) *answer {
 	ecosystem := ecosystemOf(p)
-	var list []lookup
-	if c.add(m.set, p, ecosystem) {
-		list = lookups(p, ecosystem)
-	}
-	list = append(list, namesakes(m.set, p, ecosystem)...)
+	t := m.tablesOf(ecosystem)
+	c.add(p, ecosystem, t.covered)
+	list := append(lookups(p, ecosystem, t.names), namesakes(m.set, p, ecosystem)...)
 	if len(list) == 0 {
 		return nil
 	}
-	id := identity{ecosystem: ecosystem, name: p.Name, version: p.Version}
+	id := identity{ecosystem: ecosystem, name: p.Name, version: p.Version, module: p.Module}
 	if p.Source != nil {
 		id.source, id.sourceVersion = p.Source.Name, p.Source.Version
 	}
@@ -144,6 +159,9 @@ func (m *matcher) answer(ctx context.Context) error {
 		}
 		for _, h := range a.hits {
 			keys.Records = append(keys.Records, advisory.RecordName{Family: advisory.Family(h.affected[0].Ecosystem), ID: h.record.ID})
+		}
+		if len(a.hits) > 0 {
+			keys.Records = append(keys.Records, a.cleared...)
 		}
 	}
 	if err := m.set.Prepare(ctx, keys); err != nil {
@@ -216,13 +234,15 @@ func (m *matcher) meet(ctx context.Context, a *answer) error {
 			if slices.ContainsFunc(a.hits, func(h hit) bool { return h.record.ID == parts[0].ID }) {
 				continue // another name of the package met it
 			}
-			in, err := affects(parts, l.version)
+			h, in, err := l.meets(parts, a.pkg.Module)
 			if err != nil {
 				a.unclear = append(a.unclear, parts[0].ID+" and "+l.name+" "+quote(l.version)+": "+err.Error())
 			}
-			if in {
-				a.hits = append(a.hits, hit{affected: parts, version: l.version, match: l.match})
-				a.hits[len(a.hits)-1].record.ID = parts[0].ID
+			switch {
+			case in:
+				a.hits = append(a.hits, h)
+			case err == nil && len(h.affected) > 0 && advisory.IsExtended(l.ecosystem):
+				a.cleared = append(a.cleared, advisory.RecordName{Family: advisory.Family(l.ecosystem), ID: h.record.ID})
 			}
 		}
 	}
@@ -241,14 +261,15 @@ func (m *matcher) join(ctx context.Context, a *answer) error {
 		}
 	}
 	a.flaws = group(a.hits)
-	return nil
+	return m.withoutStreamFixes(ctx, a)
 }
 
 // affects reports whether any part of an advisory affects the version. Being affected for sure wins over doubt.
 func affects(parts []advisory.Affected, version string) (bool, error) {
 	var doubt error
+	version = withoutBuild(version)
 	for _, a := range parts {
-		in, err := a.Affects(version)
+		in, err := withoutBuilds(a).Affects(version)
 		if in {
 			return true, nil
 		}

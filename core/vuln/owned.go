@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/advisory"
 )
 
 // A distribution's package of a Python project brings the metadata that Python's own tools read, so the project is
@@ -26,23 +27,37 @@ var pythonDirectory = regexp.MustCompile(`^usr/lib(?:64)?/python[0-9.]*/(?:dist|
 
 // leaveToOwners removes the findings about Python projects that are the distribution's to judge. It returns the rest,
 // and how many it has removed for each subject.
-func leaveToOwners(ctx context.Context, set Advisories, packages []core.Package, findings []core.Finding,
-) ([]core.Finding, map[core.Digest]int, error) {
-	o := owners{set: set, bySubject: make(map[core.Digest][]*core.Package), flaws: make(map[*core.Package]map[string]bool)}
+func (m *matcher) leaveToOwners(ctx context.Context, packages []core.Package, findings []core.Finding,
+) (kept []core.Finding, left map[core.Digest]int, err error) {
+	bySubject := make(map[core.Digest][]*core.Package)
 	for i := range packages {
 		p := &packages[i]
-		if kind, _ := purlParts(p.Purl); p.Visible() && osPackage(kind) && set.Covers(p.Ecosystem) {
-			o.bySubject[p.Subject] = append(o.bySubject[p.Subject], p)
+		if kind, _ := purlParts(p.Purl); p.Visible() && osPackage(kind) && m.tablesOf(ecosystemOf(p)).covered {
+			bySubject[p.Subject] = append(bySubject[p.Subject], p)
 		}
 	}
-	left := make(map[core.Digest]int)
-	var kept []core.Finding
-	for _, f := range findings {
-		judged, err := o.judge(ctx, f)
-		if err != nil {
-			return nil, nil, err
+	ownersOf := make([][]*core.Package, len(findings))
+	known := make(map[*core.Package]map[string]bool)
+	for i, f := range findings {
+		if !ofPythonDirectory(f) {
+			continue
 		}
-		if judged {
+		for _, p := range bySubject[f.Subject] {
+			if owns(p, f.Package) {
+				ownersOf[i] = append(ownersOf[i], p)
+				known[p] = make(map[string]bool)
+			}
+		}
+	}
+	if err := m.learnFlaws(ctx, known); err != nil {
+		return nil, nil, err
+	}
+	left = make(map[core.Digest]int)
+	for i, f := range findings {
+		isKnown := func(id string) bool {
+			return slices.ContainsFunc(ownersOf[i], func(p *core.Package) bool { return known[p][id] })
+		}
+		if slices.ContainsFunc(append([]string{f.Rule}, f.Aliases...), isKnown) {
 			left[f.Subject]++
 			continue
 		}
@@ -67,62 +82,57 @@ func noteOwners(all []core.Examination, left map[core.Digest]int) []core.Examina
 	return all
 }
 
-// owners are the distributions' packages, and the ids of all flaws that are known of them, as far as they were asked
-// for.
-type owners struct {
-	set       Advisories
-	bySubject map[core.Digest][]*core.Package
-	flaws     map[*core.Package]map[string]bool
-}
-
-// judge reports whether a finding is about a Python project whose owner's advisories know the flaw.
-func (o owners) judge(ctx context.Context, f core.Finding) (bool, error) {
+// ofPythonDirectory reports whether a finding is about a Python project that is nowhere but where distributions put them.
+func ofPythonDirectory(f core.Finding) bool {
 	if f.Package == nil || f.Package.Ecosystem != "PyPI" || f.Kind != core.KindVulnerability || len(f.Locations) == 0 {
-		return false, nil
+		return false
 	}
-	for _, l := range f.Locations {
-		if !pythonDirectory.MatchString(l.Path) {
-			return false, nil
-		}
-	}
-	for _, p := range o.bySubject[f.Subject] {
-		if !owns(p, f.Package) {
-			continue
-		}
-		known, err := o.known(ctx, p)
-		if err != nil {
-			return false, err
-		}
-		if slices.ContainsFunc(append([]string{f.Rule}, f.Aliases...), func(id string) bool { return known[id] }) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return !slices.ContainsFunc(f.Locations, func(l core.Location) bool { return !pythonDirectory.MatchString(l.Path) })
 }
 
-// known returns the ids of all flaws that advisories are about by the names of a package.
-func (o owners) known(ctx context.Context, p *core.Package) (map[string]bool, error) {
-	if ids := o.flaws[p]; ids != nil {
-		return ids, nil
-	}
-	ids := make(map[string]bool)
-	for _, l := range lookups(p, p.Ecosystem) {
-		list, err := o.set.Affected(ctx, p.Ecosystem, l.name)
-		if err != nil {
-			return nil, err
+// learnFlaws fills in for each package the ids of all flaws that advisories are about by its names.
+func (m *matcher) learnFlaws(ctx context.Context, known map[*core.Package]map[string]bool) error {
+	names := make(map[*core.Package][]advisory.PackageName, len(known))
+	var keys advisory.Keys
+	for p := range known {
+		ecosystem := ecosystemOf(p)
+		for _, l := range lookups(p, ecosystem, m.tablesOf(ecosystem).names) {
+			names[p] = append(names[p], advisory.PackageName{Ecosystem: l.ecosystem, Name: l.name})
 		}
-		for _, a := range list {
-			r, err := o.set.Record(ctx, p.Ecosystem, a.ID)
+		keys.Packages = append(keys.Packages, names[p]...)
+	}
+	if err := m.set.Prepare(ctx, keys); err != nil {
+		return err
+	}
+	keys = advisory.Keys{}
+	records := make(map[*core.Package][]advisory.RecordName, len(known))
+	for p, list := range names {
+		for _, n := range list {
+			affected, err := m.set.Affected(ctx, n.Ecosystem, n.Name)
 			if err != nil {
-				return nil, err
+				return err
+			}
+			for _, a := range affected {
+				records[p] = append(records[p], advisory.RecordName{Family: advisory.Family(n.Ecosystem), ID: a.ID})
+			}
+		}
+		keys.Records = append(keys.Records, records[p]...)
+	}
+	if err := m.set.Prepare(ctx, keys); err != nil {
+		return err
+	}
+	for p, list := range records {
+		for _, n := range list {
+			r, err := m.set.Record(ctx, n.Family, n.ID)
+			if err != nil {
+				return err
 			}
 			for _, id := range slices.Concat([]string{r.ID}, r.Aliases, r.Upstream, r.Related) {
-				ids[id] = true
+				known[p][id] = true
 			}
 		}
 	}
-	o.flaws[p] = ids
-	return ids, nil
+	return nil
 }
 
 // owns reports whether a distribution's package is of the project and of the same version.
