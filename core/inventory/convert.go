@@ -15,7 +15,6 @@ import (
 	"github.com/google/osv-scalibr/extractor/filesystem/language/ruby/gem"
 	apkmeta "github.com/google/osv-scalibr/extractor/filesystem/os/apk/metadata"
 	dpkgmeta "github.com/google/osv-scalibr/extractor/filesystem/os/dpkg/metadata"
-	rpmmeta "github.com/google/osv-scalibr/extractor/filesystem/os/rpm/metadata"
 	spackmeta "github.com/google/osv-scalibr/extractor/filesystem/os/spack/metadata"
 	"github.com/google/osv-scalibr/extractor/filesystem/osv"
 	"github.com/google/osv-scalibr/purl"
@@ -182,15 +181,19 @@ func fromDistribution(c *core.Package, u *packageurl.PackageURL, metadata any) {
 		c.Architecture = m.Architecture
 	case *apkmeta.Metadata:
 		c.Architecture = m.Architecture
-	case *rpmmeta.Metadata:
-		c.Architecture = m.Architecture
-		if m.Epoch > 0 {
-			epoch := strconv.Itoa(m.Epoch)
+	case *rpmHeader:
+		c.Architecture = m.architecture
+		if m.epoch > 0 {
+			epoch := strconv.Itoa(m.epoch)
 			c.Version = epoch + ":" + c.Version
 			u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "epoch", Value: epoch})
 		}
-		if m.SourceRPM != "" && believable("source", m.SourceRPM, maxName) == nil {
-			u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "sourcerpm", Value: m.SourceRPM})
+		if m.sourceRPM != "" && believable("source", m.sourceRPM, maxName) == nil {
+			u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "sourcerpm", Value: m.sourceRPM})
+		}
+		if module, err := moduleOf(m.label); module != "" && err == nil { // checkModule names the error
+			c.Module = module
+			u.Qualifiers = append(u.Qualifiers, packageurl.Qualifier{Key: "rpmmod", Value: module})
 		}
 	}
 	if believable("architecture", c.Architecture, maxVersion) != nil {
@@ -225,8 +228,8 @@ func sourceOf(metadata any) (*core.SourcePackage, error) {
 		return sourcePackage(strings.TrimSpace(name), strings.TrimSpace(version))
 	case *apkmeta.Metadata:
 		return sourcePackage(m.OriginName, "")
-	case *rpmmeta.Metadata:
-		return sourceOfRPM(m.SourceRPM)
+	case *rpmHeader:
+		return sourceOfRPM(m.sourceRPM)
 	}
 	return nil, nil
 }

@@ -10,8 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	rpmdb "github.com/erikvarga/go-rpmdb/pkg"
 	"github.com/google/osv-scalibr/extractor"
-	"github.com/google/osv-scalibr/extractor/filesystem"
+	"github.com/google/osv-scalibr/purl"
 )
 
 // rpmDatabases are the places and formats: Berkeley DB to RHEL 8, NDB in SUSE, SQLite since Fedora 33 and RHEL 9.
@@ -62,6 +63,7 @@ func examineRPM(ctx context.Context, s *analysis) error {
 			continue // a key that rpm keeps among the packages
 		}
 		s.checkSource(p)
+		s.checkModule(p)
 		s.keep(p)
 	}
 	if err := s.partly(len(packages), err); err != nil {
@@ -106,20 +108,62 @@ func spool(name string, r io.Reader) error {
 	return f.Close()
 }
 
-// extractRPM runs the extractor over the copy. Root and Path name it, so that the extractor makes none of its own; the
-// location is ours.
+// rpmHeader is what the header of an rpm package says beside name, version and license.
+type rpmHeader struct {
+	epoch        int
+	architecture string
+	sourceRPM    string
+	// label is "nodejs:12:8030020201124152102:229f0a1c", the module with its stream, version and context.
+	label string
+}
+
+// IsProtoable makes it metadata of an extractor.Package.
+func (*rpmHeader) IsProtoable() {}
+
+// extractRPM reads the copy with the extractor's own reader, as the extractor does, which drops the label of modules.
 func (s *analysis) extractRPM(ctx context.Context, dir string) (packages []*extractor.Package, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			packages, err = nil, fmt.Errorf("its extractor cannot read it: %s", printable(fmt.Sprint(p)))
+			packages, err = nil, fmt.Errorf("its reader cannot read it: %s", printable(fmt.Sprint(p)))
+		}
+		if err != nil {
+			err = errors.New(strings.ReplaceAll(err.Error(), filepath.Join(dir, rpmFile), "the database"))
 		}
 	}()
-	found, err := s.inner.Extract(ctx, &filesystem.ScanInput{
-		FS: surroundings{}, Root: dir, Path: rpmFile,
-		Info: memoryInfo{name: rpmFile, size: s.file.Content.Size(), mode: 0o600}, Reader: s.content(),
-	})
+	db, err := rpmdb.Open(filepath.Join(dir, rpmFile))
 	if err != nil {
-		err = errors.New(strings.ReplaceAll(err.Error(), filepath.Join(dir, rpmFile), "the database"))
+		return nil, err
 	}
-	return found.Packages, err
+	defer db.Close()
+	list, err := db.ListPackagesWithContext(ctx)
+	for _, p := range list {
+		packages = append(packages, &extractor.Package{
+			Name: p.Name, Version: p.Version + "-" + p.Release, PURLType: purl.TypeRPM,
+			Location: extractor.LocationFromPath(rpmFile), Licenses: []string{p.License},
+			Metadata: &rpmHeader{epoch: p.EpochNum(), architecture: p.Arch, sourceRPM: p.SourceRpm, label: p.Modularitylabel},
+		})
+	}
+	return packages, err
+}
+
+// moduleOf reads the name and the stream in the label of a module, "nodejs:12".
+func moduleOf(label string) (string, error) {
+	if label == "" || label == "(none)" {
+		return "", nil
+	}
+	parts := strings.Split(label, ":")
+	if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+		return "", fmt.Errorf("%s is no label of a module", printable(label))
+	}
+	module := parts[0] + ":" + parts[1]
+	return module, oneWord("module", module, maxName)
+}
+
+// checkModule names a module that convert cannot take over: a stream's advisories are for its own packages only.
+func (s *analysis) checkModule(p *extractor.Package) {
+	if h, ok := p.Metadata.(*rpmHeader); ok {
+		if _, err := moduleOf(h.label); err != nil {
+			s.problem("package %s: it is not known what module it is of: %v", printable(p.Name), err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/binary"
 	"os"
 	"os/exec"
@@ -11,6 +12,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/osv-scalibr/extractor/filesystem"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
+	rpmmeta "github.com/google/osv-scalibr/extractor/filesystem/os/rpm/metadata"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
 // rpmSamples are the databases that the reader's own tests use, from its module in the cache: all three formats, both
@@ -171,4 +177,129 @@ func FuzzRPMDatabase(f *testing.F) {
 		}
 		drive(t, tree{"var/lib/rpm/Packages": content})
 	})
+}
+
+// TestRPMDatabasesAreReadAsTheExtractorDoes holds our use of the reader to the extractor's.
+func TestRPMDatabasesAreReadAsTheExtractorDoes(t *testing.T) {
+	extractor, err := rpm.New(settings(limit.Limits{}.Filled()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range rpmSamples(t) {
+		dir := t.TempDir()
+		if err := spool(filepath.Join(dir, rpmFile), bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		want, err := extractor.Extract(t.Context(), &filesystem.ScanInput{FS: surroundings{}, Root: dir, Path: rpmFile})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got, err := new(analysis).extractRPM(t.Context(), dir)
+		if err != nil || len(got) != len(want.Packages) {
+			t.Fatalf("%s: %d and %d packages, %v", name, len(got), len(want.Packages), err)
+		}
+		for i, p := range want.Packages {
+			m, h := p.Metadata.(*rpmmeta.Metadata), got[i].Metadata.(*rpmHeader)
+			if h.epoch != m.Epoch || h.architecture != m.Architecture || h.sourceRPM != m.SourceRPM {
+				t.Errorf("%s: %+v and %+v", name, h, m)
+			}
+			p.Metadata, got[i].Metadata = nil, nil
+			if diff := cmp.Diff(p, got[i]); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	}
+}
+
+func TestRPMPackagesAreOfTheirModules(t *testing.T) {
+	content, ok := rpmSamples(t)["centos8-modularitylabel/Packages"]
+	if !ok {
+		t.Skip("the sample with labels is not here")
+	}
+	got := drive(t, tree{
+		"var/lib/rpm/Packages": content,
+		"etc/os-release":       []byte("ID=\"centos\"\nVERSION_ID=\"8\"\n"),
+	}).clean(t).evidence(2)
+	modules := map[string]int{}
+	for _, p := range got.Packages {
+		if (p.Module != "") != strings.Contains(p.Version, ".module_el8") {
+			t.Errorf("%s %s is of module %q", p.Name, p.Version, p.Module)
+		}
+		if p.Module != "" {
+			modules[p.Module]++
+		}
+		if p.Name == "nodejs" && !strings.Contains(p.Purl, "&rpmmod=nodejs:10&sourcerpm=") {
+			t.Error(p.Purl)
+		}
+	}
+	want := map[string]int{"container-tools:rhel8": 16, "javapackages-runtime:201801": 1, "nodejs:10": 3, "python36:3.6": 1}
+	if diff := cmp.Diff(want, modules); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLabelsOfModulesAreReadOrNamed(t *testing.T) {
+	for _, test := range []struct{ label, want, problem string }{
+		{"", "", ""},
+		{"(none)", "", ""},
+		{"nodejs:18:9040020240301110530:rhel9", "nodejs:18", ""},
+		{"perl-DBD-SQLite:1.58:8010020190322130114:073fa5fe", "perl-DBD-SQLite:1.58", ""},
+		{"nodejs:18", "nodejs:18", ""},
+		{"nodejs", "", "nodejs is no label of a module"},
+		{":18:1:a", "", ":18:1:a is no label of a module"},
+		{"nodejs::1:a", "", "nodejs::1:a is no label of a module"},
+		{"node js:18:1:a", "", "node js:18"},
+		{"nodejs:18\x1b[2J:1:a", "", "module"},
+	} {
+		got := drive(t, tree{"var/lib/rpm/rpmdb.sqlite": sqliteOf(t, test.label)})
+		if len(got.packages) != 1 || got.packages[0].Module != test.want {
+			t.Errorf("%q: %+v, %v", test.label, got.packages, got.failed)
+		}
+		switch {
+		case test.problem == "" && len(got.problems) > 0, test.problem != "" && (len(got.problems) != 1 ||
+			!strings.Contains(got.problems[0].Why, "package nodejs: it is not known what module it is of: ") ||
+			!strings.Contains(got.problems[0].Why, test.problem)):
+			t.Errorf("%q: %+v", test.label, got.problems)
+		}
+	}
+}
+
+// sqliteOf is a database with one package, whose header has the label.
+//
+// https://rpm-software-management.github.io/rpm/manual/format_header.html
+func sqliteOf(t *testing.T, label string) []byte {
+	t.Helper()
+	var index, data []byte
+	tags := []struct {
+		tag   uint32
+		value string
+	}{{1000, "nodejs"}, {1001, "18.19.1"}, {1002, "1.el9"}, {1014, "MIT"}, {1022, "x86_64"},
+		{1044, "nodejs-18.19.1-1.el9.src.rpm"}, {5096, label}}
+	for _, e := range tags {
+		for _, n := range []uint32{e.tag, 6, uint32(len(data)), 1} {
+			index = binary.BigEndian.AppendUint32(index, n)
+		}
+		data = append(append(data, e.value...), 0)
+	}
+	header := binary.BigEndian.AppendUint32(nil, uint32(len(tags)))
+	header = slices.Concat(binary.BigEndian.AppendUint32(header, uint32(len(data))), index, data)
+	name := filepath.Join(t.TempDir(), "rpmdb.sqlite")
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("INSERT INTO Packages VALUES (1, ?)", header); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
