@@ -10,21 +10,22 @@ import (
 
 // sameModule reports whether an advisory that fixes a package in some versions can be about the package installed, as
 // far as module streams go: a package of one stream says nothing of those of others, nor of those that are in none. It
-// is not sure where it is not known what stream one of them is of.
+// is not sure where it is not known what stream one of them is of. That a version is of a module is known by its build:
+// a label alone, which the author of a document may have made up, hides no flaw.
 //
 // Streams are written "nodejs:12". An advisory may be for several, "virt:rhel,virt-devel:rhel".
 //
 // https://docs.fedoraproject.org/en-US/modularity/
 func sameModule(installed, about, installedVersion string, fixedVersions []string) (match, sure bool) {
-	modular := installed != "" || advisory.IsModular(installedVersion)
-	theirs := about != "" || slices.ContainsFunc(fixedVersions, advisory.IsModular)
+	modular, theirs := advisory.IsModular(installedVersion), slices.ContainsFunc(fixedVersions, advisory.IsModular)
+	if len(fixedVersions) == 0 {
+		theirs = modular || about != "" // it names no build, so that it may be of any
+	}
 	switch {
-	case !theirs && len(fixedVersions) == 0 && modular:
-		return true, false // it names no build at all
-	case modular != theirs:
+	case !theirs:
+		return !modular, true
+	case !modular && installed == "":
 		return false, true
-	case !modular:
-		return true, true
 	case installed == "" || about == "":
 		return true, false
 	}
