@@ -24,6 +24,7 @@ const (
 	propArchitecture = "cleanbill:architecture"
 	propSourceName   = "cleanbill:source:name"
 	propSourceVer    = "cleanbill:source:version"
+	propModule       = "cleanbill:module"
 
 	propAnalyzer   = "cleanbill:analyzer"
 	propScope      = "cleanbill:scope"
@@ -98,6 +99,7 @@ func identityProperties(p core.Package) []property {
 	differs(propVersion, p.Version, says.version)
 	differs(propEcosystem, p.Ecosystem, says.ecosystem)
 	differs(propArchitecture, p.Architecture, says.architecture)
+	differs(propModule, p.Module, says.module)
 	own, said := sourceOrNone(p.Source), sourceOrNone(says.source)
 	if own != said {
 		props = append(props, property{propSourceName, clean(own.Name)}, property{propSourceVer, clean(own.Version)})
@@ -233,6 +235,10 @@ func applyOwn(p *core.Package, prop property) error {
 		if p.Source != nil {
 			p.Source.Version = prop.value
 		}
+	case propModule:
+		if p.Module == "" {
+			p.Module = moduleOf(prop.value)
+		}
 	case propAnalyzer:
 		p.Analyzer = prop.value
 	case propScope:
@@ -290,9 +296,10 @@ func applyForeign(p *core.Package, prop property) {
 	}
 }
 
-// foreign gathers what Trivy and Syft spread over several properties: the source package and the places.
+// foreign gathers what Trivy and Syft spread over several properties: the source package, the module and the places.
 type foreign struct {
 	name, version, release, epoch string
+	module                        string
 	path                          string
 	layer                         core.Digest
 }
@@ -307,6 +314,8 @@ func (f *foreign) note(p *core.Package, prop property) {
 		f.release = prop.value
 	case "aquasecurity:trivy:SrcEpoch":
 		f.epoch = prop.value
+	case "aquasecurity:trivy:Modularitylabel", "syft:metadata:modularityLabel":
+		f.module = prop.value
 	case "aquasecurity:trivy:FilePath":
 		f.path = prop.value
 	case "aquasecurity:trivy:LayerDiffID":
@@ -336,6 +345,9 @@ func layerOf(s string) core.Digest {
 func (f *foreign) fill(p *core.Package) {
 	if f.path != "" && len(p.Locations) == 0 {
 		p.Locations = append(p.Locations, core.Location{Path: f.path, Layer: f.layer})
+	}
+	if p.Module == "" {
+		p.Module = moduleOf(f.module)
 	}
 	if p.Source != nil {
 		return

@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
@@ -13,6 +14,7 @@ import (
 type identity struct {
 	name, version, ecosystem, architecture string
 	source                                 *core.SourcePackage
+	module                                 string
 	// distribution is true for the packages of a distribution, whose ecosystem depends on its release; release is
 	// false if the package URL does not name it.
 	distribution, release bool
@@ -37,6 +39,9 @@ func identify(u packageurl.PackageURL, system *core.Distro) identity {
 		id.source = sourceOf(u.Type, qualifiers)
 		if epoch := qualifiers["epoch"]; epoch != "" && epoch != "0" && !strings.Contains(u.Version, ":") {
 			id.version = epoch + ":" + u.Version
+		}
+		if u.Type == packageurl.TypeRPM {
+			id.module = cmp.Or(moduleOf(qualifiers["rpmmod"]), moduleOf(qualifiers["modularitylabel"]))
 		}
 	case packageurl.TypeGolang:
 		id.ecosystem = "Go"
@@ -145,6 +150,16 @@ func sourceOf(purlType string, qualifiers map[string]string) *core.SourcePackage
 		return source(name, version)
 	}
 	return source(qualifiers["source"], qualifiers["sourceversion"])
+}
+
+// moduleOf is the module with its stream of a label, which may go on with the module's build: "nodejs:12". The label is
+// in the qualifier "rpmmod" (ours, Red Hat's and Syft's) or "modularitylabel" (Trivy's).
+func moduleOf(label string) string {
+	parts := strings.SplitN(label, ":", 3)
+	if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+		return ""
+	}
+	return parts[0] + ":" + parts[1]
 }
 
 func source(name, version string) *core.SourcePackage {

@@ -182,6 +182,7 @@ func (r *reading) add(p *entryPackage, u packageurl.PackageURL) error {
 		Ecosystem:    id.ecosystem,
 		Architecture: id.architecture,
 		Source:       id.source,
+		Module:       id.module,
 		Licenses:     p.licenses,
 		Locations:    p.locations,
 		Analyzer:     r.analyzer,
@@ -202,6 +203,9 @@ func (r *reading) add(p *entryPackage, u packageurl.PackageURL) error {
 		return fmt.Errorf("package %s: %w", clean(p.purl), err)
 	}
 	pkg.Ecosystem = id.allowed(u.Type, pkg.Ecosystem)
+	if u.Type != packageurl.TypeRPM {
+		pkg.Module = ""
+	}
 	if err := r.settle(&pkg); err != nil {
 		return err
 	}
@@ -230,7 +234,7 @@ func (r *reading) settle(p *core.Package) error {
 	if p.Name = clean(p.Name); p.Name == "" {
 		p.Name = "unknown"
 	}
-	for _, s := range []*string{&p.Version, &p.Purl, &p.Ecosystem, &p.Architecture} {
+	for _, s := range []*string{&p.Version, &p.Purl, &p.Ecosystem, &p.Architecture, &p.Module} {
 		*s = clean(*s)
 	}
 	if p.Source != nil {

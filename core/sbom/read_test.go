@@ -292,6 +292,34 @@ func TestEveryPackageURLIsAPackage(t *testing.T) {
 	}
 }
 
+func TestModulesAreReadAsGeneratorsWriteThem(t *testing.T) {
+	const plain = "pkg:rpm/redhat/nodejs@18-1.module%2Bel8.10.0%2B1%2Ba?distro=rhel-8.10"
+	for _, c := range []struct{ purl, property, value, want string }{
+		{plain + "&rpmmod=nodejs:18", "", "", "nodejs:18"},
+		{plain + "&rpmmod=nodejs:18:8100020250506132245:489197e6", "", "", "nodejs:18"}, // Red Hat, Syft
+		{plain + "&rpmmod=nodejs%3A18%3A8100020250506132245%3A489197e6", "", "", "nodejs:18"},
+		{plain + "&modularitylabel=nodejs%3A18%3A8100020250506132245%3A489197e6", "", "", "nodejs:18"}, // Trivy
+		{plain, "aquasecurity:trivy:Modularitylabel", "nodejs:18:8100020250506132245:489197e6", "nodejs:18"},
+		{plain, "syft:metadata:modularityLabel", "nodejs:18:8100020250506132245:489197e6", "nodejs:18"},
+		{plain, propModule, "nodejs:18", "nodejs:18"},
+		{plain + "&rpmmod=nodejs:18", propModule, "nodejs:20", "nodejs:18"},
+		{plain + "&rpmmod=nodejs", "", "", ""},
+		{plain + "&rpmmod=:18", "", "", ""},
+		{plain + "&rpmmod=nodejs:", "", "", ""},
+		{plain, "", "", ""},
+		{"pkg:deb/debian/nodejs@18?distro=debian-12&rpmmod=nodejs:18", propModule, "nodejs:18", ""},
+	} {
+		e, err := readString(cyclone(`{"type":"library","name":"x","purl":"` + c.purl + `","properties":[{"name":"` +
+			c.property + `","value":"` + c.value + `"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Packages[0].Module; got != c.want {
+			t.Errorf("%s %s=%s is of module %q, want %q", c.purl, c.property, c.value, got, c.want)
+		}
+	}
+}
+
 func TestPropertiesDoNotMakeAPackageHarmless(t *testing.T) {
 	property := func(purl, name, value string) string {
 		return cyclone(`{"type":"library","name":"x","purl":"` + purl + `","properties":[{"name":"` + name + `","value":"` + value + `"}]}`)

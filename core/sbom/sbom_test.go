@@ -127,7 +127,15 @@ func samples() map[string]core.Evidence {
 				Ecosystem: "Rocky Linux:9", Architecture: "x86_64", Source: &core.SourcePackage{Name: "openssl",
 					Version: "3.0.7-24.el9"},
 				Licenses: []string{"ASL 2.0"}, Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}},
-				Analyzer: "os/rpm"}},
+				Analyzer: "os/rpm"}, {Subject: digestOf("6"), Name: "nodejs", Version: "1:18.20.8-1.module+el9.5.0+a+b",
+				Purl: "pkg:rpm/rocky/nodejs@18.20.8-1.module%2Bel9.5.0%2Ba%2Bb?arch=x86_64&distro=rocky-9.3&epoch=1" +
+					"&rpmmod=nodejs:18",
+				Ecosystem: "Rocky Linux:9", Architecture: "x86_64", Module: "nodejs:18",
+				Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}}, Analyzer: "os/rpm"},
+				{Subject: digestOf("6"), Name: "npm", Version: "10-1.module+el9.5.0+a+b",
+					Purl:      "pkg:rpm/rocky/npm@10-1.module%2Bel9.5.0%2Ba%2Bb?arch=x86_64&distro=rocky-9.3",
+					Ecosystem: "Rocky Linux:9", Architecture: "x86_64", Module: "nodejs:18", // of another generator's property
+					Locations: []core.Location{{Path: "var/lib/rpm/rpmdb.sqlite"}}, Analyzer: "os/rpm"}},
 		},
 	}
 }
