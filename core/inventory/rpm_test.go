@@ -84,7 +84,8 @@ func TestRPMPackageURLSaysEpochArchitectureAndSource(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, p := range got.Packages {
-			if p.Name == "dbus" && (p.Version != "1:1.10.24-7.el7" || p.Source.Name != "dbus" || p.Ecosystem != "Red Hat:enterprise_linux:7.9") {
+			if p.Name == "dbus" && (p.Version != "1:1.10.24-7.el7" || p.Source.Name != "dbus" ||
+				p.Ecosystem != "Red Hat:enterprise_linux:7.9") {
 				t.Errorf("%+v", p)
 			}
 			if p.Name == "gpg-pubkey" {
@@ -232,7 +233,8 @@ func TestRPMPackagesAreOfTheirModules(t *testing.T) {
 			t.Error(p.Purl)
 		}
 	}
-	want := map[string]int{"container-tools:rhel8": 16, "javapackages-runtime:201801": 1, "nodejs:10": 3, "python36:3.6": 1}
+	want := map[string]int{"container-tools:rhel8": 16, "javapackages-runtime:201801": 1, "nodejs:10": 3,
+		"python36:3.6": 1}
 	if diff := cmp.Diff(want, modules); diff != "" {
 		t.Error(diff)
 	}

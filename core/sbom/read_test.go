@@ -137,7 +137,8 @@ func TestOperatingSystemGivesTheMissingRelease(t *testing.T) {
 			cyclone(`{"type":"library","name":"musl",` + apk + `},{"type":"operating-system","name":"alpine","version":"3.16.0"},{"type":"operating-system","name":"alpine","version":"3.16.0"}`),
 			"Alpine:v3.16", core.Complete},
 		{"Syft", cyclone(`{"type":"library","name":"bash","purl":"pkg:rpm/openEuler/bash@5"},{"type":"operating-system",` +
-			`"name":"openEuler","version":"24.03","properties":[{"name":"syft:distro:prettyName","value":"openEuler 24.03 (LTS-SP2)"}]}`),
+			`"name":"openEuler","version":"24.03","properties":[` +
+			`{"name":"syft:distro:prettyName","value":"openEuler 24.03 (LTS-SP2)"}]}`),
 			"openEuler:24.03-LTS-SP2", core.Complete},
 		{"SPDX", spdxDocument(`{"SPDXID":"SPDXRef-1","name":"musl","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:apk/alpine/musl@1.2.3-r4"}]},
 			{"SPDXID":"SPDXRef-2","name":"alpine","versionInfo":"3.16.0","primaryPackagePurpose":"OPERATING_SYSTEM"}`, ``), "Alpine:v3.16", core.Complete},
