@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 )
 
 // Names and versions come from images that strangers made, and a person will paste the command into a shell. So a
@@ -20,12 +21,7 @@ var (
 
 // distribution reports whether the packages of an OSV ecosystem are installed by an operating system's package manager.
 func distribution(ecosystem string) bool {
-	switch family(ecosystem) {
-	case "Debian", "Ubuntu", "Alpine", "Alpaquita", "Wolfi", "Chainguard", "MinimOS", "Red Hat", "Rocky Linux", "AlmaLinux",
-		"openSUSE", "SUSE", "Mageia", "openEuler", "Photon OS", "Azure Linux":
-		return true
-	}
-	return false
+	return ecosystem != "" && (distro.Packs(ecosystem, "deb") || distro.Packs(ecosystem, "apk") || distro.Packs(ecosystem, "rpm"))
 }
 
 func family(ecosystem string) string {
@@ -61,21 +57,23 @@ func distributionCommand(u core.Upgrade, names []string) string {
 		}
 	}
 	list := strings.Join(names, " ")
-	switch family(u.Ecosystem) {
-	case "Debian", "Ubuntu":
+	switch name := family(u.Ecosystem); {
+	case name == "Docker Hardened Images": // have no package manager
+		return ""
+	case distro.Packs(u.Ecosystem, "deb"):
 		return "apt-get update && apt-get install --only-upgrade -y " + list
-	case "Alpine", "Alpaquita", "Wolfi", "Chainguard", "MinimOS":
+	case distro.Packs(u.Ecosystem, "apk"):
 		wanted := make([]string, len(names))
 		for i, name := range names {
 			wanted[i] = "'" + name + ">=" + u.To + "'"
 		}
 		return "apk add " + strings.Join(wanted, " ")
-	case "Red Hat", "Rocky Linux", "AlmaLinux", "Mageia", "openEuler":
-		return "dnf upgrade -y " + list
-	case "openSUSE", "SUSE":
+	case name == "openSUSE", name == "SUSE":
 		return "zypper update -y " + list
+	case name == "Azure Linux", name == "Photon OS":
+		return "tdnf update -y " + list
 	}
-	return ""
+	return "dnf upgrade -y " + list
 }
 
 func languageCommand(u core.Upgrade, name string) string {
