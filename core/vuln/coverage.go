@@ -91,13 +91,24 @@ func ecosystemOf(p *core.Package) string {
 	return ""
 }
 
-// Ecosystems returns the ecosystems of OSV, with their releases, that the visible packages belong to, sorted.
+// Ecosystems returns the ecosystems of OSV, with their releases, whose advisories may be about the visible packages,
+// sorted.
 func Ecosystems(e *core.Evidence) []string {
 	found := map[string]bool{}
 	for i := range e.Packages {
 		p := &e.Packages[i]
-		if ecosystem := ecosystemOf(p); p.Visible() && advisory.Known(ecosystem) {
+		if !p.Visible() {
+			continue
+		}
+		ecosystem := ecosystemOf(p)
+		if advisory.Known(ecosystem) {
 			found[ecosystem] = true
+		}
+		if made, of, _ := strings.Cut(ecosystem, ":"); made == "Docker Hardened Images" && advisory.Known(of) {
+			found[of] = true
+		}
+		if kind, _ := purlParts(p.Purl); ecosystem == "" && kind == "generic" {
+			found["Bitnami"] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(found))

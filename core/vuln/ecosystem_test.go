@@ -327,3 +327,18 @@ func TestDistributionsWithoutAdvisoriesAreIncompleteExaminations(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatToFetchIsWhatTheVisiblePackagesNeed(t *testing.T) {
+	removed := pkg("Go", "stdlib", "1.22", "")
+	removed.Origin = &core.Origin{RemovedIn: new(int)}
+	e := core.Evidence{Packages: []core.Package{
+		pkg("Debian:12", "libc6", "2.36-9", "glibc"), pkg("Debian:12", "bash", "5.2", ""), pkg("npm", "left-pad", "1.3.0", ""), removed,
+		{Name: "curl", Version: "8.0-1", Ecosystem: "Docker Hardened Images:Debian:13", Purl: "pkg:deb/dhi/curl@8.0-1"},
+		{Name: "redis", Version: "7.0", Purl: "pkg:generic/redis@7.0"},
+		{Name: "thing", Version: "1", Ecosystem: "Nobody's", Purl: "pkg:nobody/thing@1"},
+	}}
+	want := []string{"Bitnami", "Debian:12", "Debian:13", "Docker Hardened Images:Debian:13", "npm"}
+	if diff := cmp.Diff(want, Ecosystems(&e)); diff != "" {
+		t.Error(diff)
+	}
+}
