@@ -147,6 +147,7 @@ const (
 	FixAvailable   FixState = "available"
 	FixNone        FixState = "none"         // no fixed version was published
 	FixWontFix     FixState = "wont-fix"     // the distributor declined
+	FixEndOfLife   FixState = "end-of-life"  // the distributor no longer supports the package
 	FixNotAffected FixState = "not-affected" // the distributor says that its build is not affected
 )
 

@@ -84,7 +84,7 @@ func fixObject() *object {
 	return &object{name: "Fix", fields: map[string]field{
 		"available": flag(func(s *scope) bool { return s.finding.Fix.State == core.FixAvailable }),
 		"state": oneOf(func(s *scope) core.FixState { return s.finding.Fix.State }, core.FixUnknown, core.FixAvailable,
-			core.FixNone, core.FixWontFix, core.FixNotAffected),
+			core.FixNone, core.FixWontFix, core.FixEndOfLife, core.FixNotAffected),
 		"version":  text(func(s *scope) string { return s.finding.Fix.Version }),
 		"versions": texts(func(s *scope) []string { return s.finding.Fix.Versions }),
 		"text":     text(func(s *scope) string { return s.finding.Fix.Text }),
@@ -98,6 +98,7 @@ func packageObject() *object {
 		"purl":          text(func(s *scope) string { return s.pkg.Purl }),
 		"ecosystem":     text(func(s *scope) string { return s.pkg.Ecosystem }),
 		"architecture":  text(func(s *scope) string { return s.pkg.Architecture }),
+		"module":        text(func(s *scope) string { return s.pkg.Module }),
 		"source":        text(func(s *scope) string { return sourceOf(s.pkg).Name }),
 		"sourceVersion": text(func(s *scope) string { return sourceOf(s.pkg).Version }),
 		"licenses":      texts(func(s *scope) []string { return s.pkg.Licenses }),

@@ -354,7 +354,7 @@ func enumOf(t reflect.Type) []string {
 			string(core.KindEndOfLife), string(core.KindSecret),
 			string(core.KindMisconfiguration), string(core.KindCode)},
 		reflect.TypeFor[core.FixState](): {string(core.FixAvailable), string(core.FixNone), string(core.FixWontFix),
-			string(core.FixNotAffected)},
+			string(core.FixEndOfLife), string(core.FixNotAffected)},
 		reflect.TypeFor[core.Match](): {string(core.MatchExact), string(core.MatchSource),
 			string(core.MatchVendored), string(core.MatchName)},
 		reflect.TypeFor[core.Scope]():    {string(core.ScopeRuntime), string(core.ScopeDevelopment)},

@@ -473,6 +473,8 @@ func remedyOf(f *core.Finding) string {
 		return "no fixed version was published"
 	case f.Fix.State == core.FixWontFix:
 		return "the distributor does not fix it"
+	case f.Fix.State == core.FixEndOfLife:
+		return "the distributor no longer supports the package"
 	case f.Fix.State == core.FixNotAffected:
 		return "the distributor says that its build is not affected"
 	}

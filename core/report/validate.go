@@ -157,7 +157,7 @@ func (v *validator) finding(f *core.Finding) {
 		v.between("score", *f.Score, 10)
 	}
 	v.in("fix", func() {
-		oneOf(v, "state", f.Fix.State, core.FixUnknown, core.FixAvailable, core.FixNone, core.FixWontFix,
+		oneOf(v, "state", f.Fix.State, core.FixUnknown, core.FixAvailable, core.FixNone, core.FixWontFix, core.FixEndOfLife,
 			core.FixNotAffected)
 	})
 	if f.EPSS != nil {

@@ -21,8 +21,8 @@ func fixOf(f *flaw, ecosystem string) core.Fix {
 		if v, err := order.Parse(p.hit.version); err == nil {
 			installed, known = v, true
 		}
-		if declined(p.hit) {
-			return core.Fix{State: core.FixWontFix}
+		if unsupported(p.hit) {
+			return core.Fix{State: core.FixEndOfLife}
 		}
 		for _, a := range p.hit.affected {
 			candidates = append(candidates, fixed(order, a)...)
@@ -55,8 +55,10 @@ func fixOf(f *flaw, ecosystem string) core.Fix {
 	return fix
 }
 
-// declined reports whether the distributor said that it will not fix the package.
-func declined(h *hit) bool {
+// unsupported reports whether the distributor said that it no longer supports the package, though it does the release.
+//
+// https://security-team.debian.org/security_tracker.html#end-of-life-packages
+func unsupported(h *hit) bool {
 	return slices.ContainsFunc(h.affected, func(a advisory.Affected) bool { return a.Urgency == "end-of-life" })
 }
 

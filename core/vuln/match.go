@@ -58,7 +58,7 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 			findings = append(findings, a.about(p)...)
 		}
 	}
-	findings, left, err := m.leaveToOwners(ctx, e.Packages, findings)
+	findings, err := m.leaveToOwners(ctx, e.Packages, findings)
 	if err != nil {
 		return &core.Failure{Doing: "look up whose Python projects these are", Err: err, Hint: hint}
 	}
@@ -73,7 +73,7 @@ func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time)
 	}
 	e.Advisories = set.Source()
 	e.Findings = append(append(e.Findings, findings...), ended...)
-	e.Examinations = append(e.Examinations, noteOwners(examinations(e.Advisories, e.Subjects, coverage), left)...)
+	e.Examinations = append(e.Examinations, examinations(e.Advisories, e.Subjects, coverage)...)
 	return nil
 }
 

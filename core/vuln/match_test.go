@@ -546,3 +546,16 @@ func TestADamagedSetIsAnErrorAndLeavesTheEvidenceAlone(t *testing.T) {
 		t.Errorf("evidence was changed: %+v", e)
 	}
 }
+
+func TestAPackageThatTheDistributorNoLongerSupportsHasNoFix(t *testing.T) {
+	entry := affectedBy("Debian:12", "chromium", "introduced=0")
+	ended := strings.Replace(entry, `"ranges"`, `"ecosystem_specific":{"urgency":"end-of-life"},"ranges"`, 1)
+	set := setOf(t, map[string][]string{"Debian": {osv("DEBIAN-CVE-2024-1", `"upstream":["CVE-2024-1"]`, ended),
+		osv("DEBIAN-CVE-2024-2", `"upstream":["CVE-2024-2"]`, entry)}})
+	e := match(t, set, pkg("Debian:12", "chromium", "1.0-1", ""))
+	want := []string{"chromium@1.0-1 CVE-2024-1 [DEBIAN-CVE-2024-1] end-of-life exact",
+		"chromium@1.0-1 CVE-2024-2 [DEBIAN-CVE-2024-2] none exact"}
+	if diff := cmp.Diff(want, lines(e.Findings)); diff != "" {
+		t.Error(diff)
+	}
+}

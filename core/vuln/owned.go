@@ -15,20 +15,19 @@ import (
 // there twice: once as the distribution's package and once as PyPI's. PyPI's advisories go by the version of upstream,
 // which does not change when the distribution mends a flaw in it.
 //
-// So a finding about the second is left out if the set's advisories for the first are about the same flaw, whatever
-// they say of it. It is they that decide then, by the version of a package that is looked up like any other. Lists of
-// files are not asked: who can write one could claim any file with it. A package of a distribution that somebody forges
-// for the purpose has to be of the same project and the same version of upstream, and is itself found vulnerable where
-// the distribution has not mended that version; and a flaw that the distribution's advisories do not know is found as
-// before.
+// So where the set's advisories for the first are about the same flaw it is they that decide, by the version of a
+// package that is looked up like any other: the finding about the second is one with the finding about the first, or
+// says that the distributor does not call its build affected. Lists of files are not asked: who can write one could
+// claim any file with it. A package of a distribution that somebody forges for the purpose has to be of the same project
+// and the same version of upstream, and is itself found vulnerable where the distribution has not mended that version;
+// and a flaw that the distribution's advisories do not know is found as before.
 
 // pythonDirectory is where distributions, and hardly anybody else, put Python projects.
 var pythonDirectory = regexp.MustCompile(`^usr/lib(?:64)?/python[0-9.]*/(?:dist|site)-packages/`)
 
-// leaveToOwners removes the findings about Python projects that are the distribution's to judge. It returns the rest,
-// and how many it has removed for each subject.
-func (m *matcher) leaveToOwners(ctx context.Context, packages []core.Package, findings []core.Finding,
-) (kept []core.Finding, left map[core.Digest]int, err error) {
+// leaveToOwners lets distributions' advisories decide about the Python projects that their packages brought. Of a flaw
+// that is found of both, the finding about the package remains.
+func (m *matcher) leaveToOwners(ctx context.Context, packages []core.Package, findings []core.Finding) ([]core.Finding, error) {
 	bySubject := make(map[core.Digest][]*core.Package)
 	for i := range packages {
 		p := &packages[i]
@@ -37,7 +36,7 @@ func (m *matcher) leaveToOwners(ctx context.Context, packages []core.Package, fi
 		}
 	}
 	ownersOf := make([][]*core.Package, len(findings))
-	known := make(map[*core.Package]map[string]bool)
+	known := make(map[*core.Package]flawIDs)
 	for i, f := range findings {
 		if !ofPythonDirectory(f) {
 			continue
@@ -45,41 +44,47 @@ func (m *matcher) leaveToOwners(ctx context.Context, packages []core.Package, fi
 		for _, p := range bySubject[f.Subject] {
 			if owns(p, f.Package) {
 				ownersOf[i] = append(ownersOf[i], p)
-				known[p] = make(map[string]bool)
+				known[p] = flawIDs{}
 			}
 		}
 	}
 	if err := m.learnFlaws(ctx, known); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	left = make(map[core.Digest]int)
+	var kept []core.Finding
 	for i, f := range findings {
-		isKnown := func(id string) bool {
-			return slices.ContainsFunc(ownersOf[i], func(p *core.Package) bool { return known[p][id] })
-		}
-		if slices.ContainsFunc(append([]string{f.Rule}, f.Aliases...), isKnown) {
-			left[f.Subject]++
+		owner := slices.IndexFunc(ownersOf[i], func(p *core.Package) bool { return known[p].has(f) })
+		if owner < 0 {
+			kept = append(kept, f)
 			continue
 		}
-		kept = append(kept, f)
+		p := ownersOf[i][owner]
+		if !slices.ContainsFunc(findings, func(other core.Finding) bool { return isAbout(other, p) && sameFlaw(other, f) }) {
+			f.Fix = core.Fix{State: core.FixNotAffected,
+				Text: fmt.Sprintf("%s %s brought it, which the advisories of %s do not call affected", p.Name, p.Version, ecosystemOf(p))}
+			kept = append(kept, f)
+		}
 	}
-	return kept, left, nil
+	return kept, nil
 }
 
-// noteOwners adds to the examinations of advisories what was left to others.
-func noteOwners(all []core.Examination, left map[core.Digest]int) []core.Examination {
-	for i := range all {
-		x := &all[i]
-		n := left[x.Subject]
-		if n == 0 || x.Name != core.ExamineAdvisories {
-			continue
-		}
-		delete(left, x.Subject) // one of its examinations is enough
-		x.Why = append(x.Why, fmt.Sprintf("%d findings about Python projects were left to the advisories for the packages "+
-			"of the distribution that brought them, which know the flaws", n))
-		slices.Sort(x.Why)
+// flawIDs are all names of some flaws.
+type flawIDs map[string]bool
+
+func (ids flawIDs) has(f core.Finding) bool {
+	return ids[f.Rule] || slices.ContainsFunc(f.Aliases, func(id string) bool { return ids[id] })
+}
+
+func sameFlaw(a, b core.Finding) bool {
+	ids := flawIDs{a.Rule: true}
+	for _, id := range a.Aliases {
+		ids[id] = true
 	}
-	return all
+	return ids.has(b)
+}
+
+func isAbout(f core.Finding, p *core.Package) bool {
+	return f.Subject == p.Subject && f.Package != nil && f.Package.Purl == p.Purl
 }
 
 // ofPythonDirectory reports whether a finding is about a Python project that is nowhere but where distributions put them.
@@ -91,7 +96,7 @@ func ofPythonDirectory(f core.Finding) bool {
 }
 
 // learnFlaws fills in for each package the ids of all flaws that advisories are about by its names.
-func (m *matcher) learnFlaws(ctx context.Context, known map[*core.Package]map[string]bool) error {
+func (m *matcher) learnFlaws(ctx context.Context, known map[*core.Package]flawIDs) error {
 	names := make(map[*core.Package][]advisory.PackageName, len(known))
 	var keys advisory.Keys
 	for p := range known {

@@ -38,6 +38,7 @@ type statement struct {
 	core.VEXStatement
 	ids      []string // of the vulnerability
 	products []product
+	declined bool // by who publishes the product: there will be no fix
 }
 
 // product is what a statement is about, and which of its parts; no parts means all of it.
@@ -146,6 +147,7 @@ func (d *VEX) readCycloneDX(raw []byte) error {
 		if out.Status == "" || v.ID == "" {
 			continue
 		}
+		out.declined = v.Analysis.Response != nil && slices.Contains(*v.Analysis.Response, cdx.IARWillNotFix)
 		if v.References != nil {
 			for _, r := range *v.References {
 				out.ids = append(out.ids, r.ID)
@@ -271,6 +273,9 @@ func Excuse(e *core.Evidence, documents []*VEX) {
 					v := s.VEXStatement
 					v.TrustedBy = s.document.TrustedBy
 					f.VEX = append(f.VEX, v)
+					if v.TrustedBy != "" && s.declined && f.Fix.State == core.FixNone {
+						f.Fix.State = core.FixWontFix
+					}
 				}
 			}
 		}

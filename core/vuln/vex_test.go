@@ -232,3 +232,25 @@ func FuzzVEX(f *testing.F) {
 		}
 	})
 }
+
+func TestAPublisherWhoDeclinesToFixIsBelievedIfTrusted(t *testing.T) {
+	const document = `{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"vulnerabilities":[{"id":"CVE-2024-1",
+		"analysis":{"state":"exploitable","response":["will_not_fix"]},"affects":[{"ref":"pkg:npm/thing@1.0"}]}]}`
+	for name, tc := range map[string]struct {
+		trustedBy string
+		was, want core.FixState
+	}{
+		"trusted":                {"policy", core.FixNone, core.FixWontFix},
+		"not trusted":            {"", core.FixNone, core.FixNone},
+		"though there was a fix": {"policy", core.FixAvailable, core.FixAvailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, e := parseVEX(t, document), flawed()
+			d.TrustedBy, e.Findings[0].Fix.State = tc.trustedBy, tc.was
+			Excuse(e, []*VEX{d})
+			if got := e.Findings[0].Fix.State; got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
