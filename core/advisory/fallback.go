@@ -56,8 +56,10 @@ func Fallback(ctx context.Context, ecosystems []string, failed error, o Fallback
 	if err != nil {
 		return nil, err
 	}
-	s.source.Note = fmt.Sprintf("nothing better could be had: %s; %s",
-		redact.Limited(failed.Error(), 300), redact.Limited(built.Error(), 300))
+	s.source.Note = "nothing better could be had: " + redact.Limited(failed.Error(), 300)
+	if !errors.Is(built, errOffline) {
+		s.source.Note += "; " + redact.Limited(built.Error(), 300)
+	}
 	return s, nil
 }
 
