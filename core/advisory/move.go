@@ -28,7 +28,7 @@ type Moved struct {
 	Digest core.Digest
 	// From and To are references, as they were understood.
 	From, To string
-	// Blobs and Bytes are of the whole set; Copied and CopiedBytes of what was not there before.
+	// Blobs and Bytes are of the whole set without its manifest; Copied and CopiedBytes of what was not there before.
 	Blobs, Copied      int
 	Bytes, CopiedBytes int64
 	// Signatures were moved with it; SignedBy is the signer that was verified.
@@ -113,7 +113,7 @@ func (s *Set) copyTo(ctx context.Context, w sink, progress func(string)) (_ Move
 			w.undo()
 		}
 	}()
-	m := Moved{Digest: s.descriptor.Digest, SignedBy: s.source.SignedBy, Bytes: s.descriptor.Size, Blobs: 1}
+	m := Moved{Digest: s.descriptor.Digest, SignedBy: s.source.SignedBy}
 	list := s.blobs()
 	for _, d := range list {
 		m.Blobs++
