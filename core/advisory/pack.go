@@ -173,9 +173,18 @@ type gathered struct {
 func (b *builder) tables() []table {
 	g := gathered{packages: map[string]map[string][][]byte{}, names: map[string][]RecordName{},
 		vectors: map[string][]Vector{}, cves: map[string]bool{}, ids: map[string]bool{}}
-	for _, c := range b.claims() {
+	claims := b.claims()
+	if b.Select != nil { // what is left out is not in the set
+		for _, x := range b.read {
+			x.count.Records, x.count.Newest = 0, time.Time{}
+		}
+	}
+	for _, c := range claims {
 		if c, ok := b.choose(c); ok {
 			g.add(c)
+			if b.Select != nil && c.family == Family(c.from.count.Name) {
+				c.from.chosen(c.of, b.believes(c.of.modified))
+			}
 			if b.believes(c.of.modified) && c.of.modified.After(b.index.Newest) {
 				b.index.Newest = c.of.modified
 			}
@@ -184,6 +193,14 @@ func (b *builder) tables() []table {
 	b.index.Records = len(g.ids)
 	b.describe(&g)
 	return slices.Concat(g.records, g.packageTables(), []table{g.idTable(), b.facts(&g), b.ends()})
+}
+
+// chosen counts a record that is in the set.
+func (x *export) chosen(p *packed, dated bool) {
+	x.count.Records++
+	if dated && p.modified.After(x.count.Newest) {
+		x.count.Newest = p.modified
+	}
 }
 
 // add takes a claim in. Claims come in order, so that everything does.
