@@ -60,6 +60,9 @@ func (p *Program) showAnswer(a gate.AdvisoryAnswer) error {
 	if a.Advisories.Note != "" {
 		fmt.Fprintf(p.Stdout, "note: %s\n", safe(a.Advisories.Note))
 	}
+	for _, gap := range a.Gaps {
+		fmt.Fprintf(p.Stdout, "incomplete: %s\n", safe(gap))
+	}
 	if len(a.Flaws) == 0 {
 		_, err := fmt.Fprintln(p.Stdout, nothingKnown(a))
 		return err
@@ -99,10 +102,10 @@ func (p *Program) showAnswer(a gate.AdvisoryAnswer) error {
 // nothingKnown says what an empty answer means, which is not that all is well where nobody looked.
 func nothingKnown(a gate.AdvisoryAnswer) string {
 	switch {
-	case len(a.Gaps) > 0:
-		return "unknown: " + report.SafeText(strings.Join(a.Gaps, "; "))
 	case a.Advisories.Starter:
 		return "nothing is known of it, in a small selection of advisories"
+	case len(a.Gaps) > 0:
+		return "nothing is known of it, as far as could be looked"
 	}
 	return "nothing is known of it"
 }
