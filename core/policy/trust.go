@@ -159,7 +159,10 @@ func (r *reader) pattern(n *yaml.Node) string {
 	return value
 }
 
-var durationForm = regexp.MustCompile(`^([1-9][0-9]{0,5})(h|d)$`)
+var durationForm = regexp.MustCompile(`^([1-9][0-9]{0,6})(h|d)$`)
+
+// longest is more than any duration that means something, and less than what a time.Duration holds.
+const longest = 100 * 366 * 24 * time.Hour
 
 // duration reads hours or days: what is measured with it is published daily.
 func (r *reader) duration(n *yaml.Node) *time.Duration {
@@ -169,14 +172,15 @@ func (r *reader) duration(n *yaml.Node) *time.Duration {
 		return nil
 	}
 	count, err := strconv.Atoi(m[1])
-	if err != nil {
-		r.reject(n, "this must be a number of hours or days, such as 48h or 5d")
+	unit := time.Hour
+	if m[2] == "d" {
+		unit = 24 * time.Hour
+	}
+	if err != nil || count > int(longest/unit) {
+		r.reject(n, "this must be less than a hundred years")
 		return nil
 	}
-	d := time.Duration(count) * time.Hour
-	if m[2] == "d" {
-		d *= 24
-	}
+	d := time.Duration(count) * unit
 	return &d
 }
 

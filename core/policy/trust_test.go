@@ -93,6 +93,7 @@ func TestMistakesInSignersAndAgesAreNamed(t *testing.T) {
 		"advisories: {max-age: 5}":                                                 "48h or 5d",
 		"advisories: {max-age: 0d}":                                                "48h or 5d",
 		"advisories: {max-age: 36h30m}":                                            "48h or 5d",
+		"advisories: {max-age: 36601d}":                                            "hundred years",
 		"advisories: {maxage: 5d}":                                                 `did you mean "max-age"?`,
 		"advisories: {offline: maybe}":                                             "true or false",
 		"advisories: {signed-by: []}":                                              "not empty",
