@@ -98,6 +98,9 @@ type PolicyRef struct {
 	Source string `json:"source"`
 }
 
+// RuleVEX stands in an Outcome for a VEX statement that excuses the finding. No rule of a policy has this name.
+const RuleVEX = "vex"
+
 // Outcome is what one rule said of one finding.
 type Outcome struct {
 	Rule        string `json:"rule"`

@@ -94,7 +94,7 @@ func excused(f *core.Finding, s *core.VEXStatement) core.Outcome {
 	if reason := cmp.Or(s.Justification, s.Impact); reason != "" {
 		why += ": " + reason
 	}
-	return core.Outcome{Rule: byVEX, Action: core.ActionIgnore, Subject: f.Subject, Fingerprint: f.Fingerprint,
+	return core.Outcome{Rule: core.RuleVEX, Action: core.ActionIgnore, Subject: f.Subject, Fingerprint: f.Fingerprint,
 		Message: cut(fmt.Sprintf("%s is %s, says %s (%s)", describe(f), why, s.TrustedBy, s.Document))}
 }
 

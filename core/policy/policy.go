@@ -28,9 +28,6 @@ const noBase = "none"
 // unmatched is the rule that stands for "no rule of the policy matched".
 const unmatched = "unmatched"
 
-// byVEX is the rule that stands for a statement that excuses a finding.
-const byVEX = "vex"
-
 // What a rule is evaluated for.
 const (
 	overFindings = "findings"
@@ -180,7 +177,7 @@ func (l *language) base(r *reader, f *file) *Policy {
 
 // unique rejects two rules of one name: a verdict names the rule that decided.
 func (r *reader) unique(f *file, base *Policy) {
-	used := map[string]string{unmatched: "for findings that no rule matches", byVEX: "for findings that a VEX statement excuses"}
+	used := map[string]string{unmatched: "for findings that no rule matches", core.RuleVEX: "for findings that a VEX statement excuses"}
 	if base != nil {
 		for _, rule := range base.rules {
 			used[rule.Name] = "by the policy that this one extends"

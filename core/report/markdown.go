@@ -226,9 +226,10 @@ func (m *markdown) totals() {
 		w := m.warnings[i]
 		return fmt.Sprintf("| %s | %d | %s |", cell(w.rule), w.outcomes, severityList(w.severities))
 	})
-	if m.ignored > 0 {
-		m.line("\n%d ignored by rules of the policy", m.ignored)
-	}
+	m.table(m.share(shareGaps), "| Ignored | How many | Severities |", len(m.ignored), func(i int) string {
+		c := m.ignored[i]
+		return fmt.Sprintf("| %s | %d | %s |", c.by(cell), c.outcomes, severityList(c.severities))
+	})
 }
 
 func (m *markdown) gapTable(heading string, gaps []gap) {

@@ -24,7 +24,7 @@ type outline struct {
 	others   []other
 	refusals int
 	warnings []ruleCount
-	ignored  int
+	ignored  []ruleCount
 	counts   core.Counts
 	gaps     []gap
 	accepted []gap
@@ -73,6 +73,7 @@ type other struct {
 // ruleCount is how many findings one rule decided over.
 type ruleCount struct {
 	rule       string
+	says       string // the document that excuses, and why it counts; empty for a rule
 	outcomes   int
 	severities [core.SeverityCritical + 1]int
 }
@@ -102,10 +103,10 @@ func newOutline(d Document) outline {
 		known := newKnown(e.Findings)
 		o.decision = v.Decision.String()
 		o.counts = v.Counts
-		o.refusals, o.ignored = len(v.Refusals), len(v.Ignored)
+		o.refusals = len(v.Refusals)
 		o.fixes = n.fixes(v.Upgrades, known)
 		o.others = n.others(v, known)
-		o.warnings = countRules(v.Warnings, known)
+		o.warnings, o.ignored = countRules(v.Warnings, known), countRules(v.Ignored, known)
 		o.gaps, o.accepted = n.gaps(v.Gaps), n.gaps(v.Accepted)
 		o.rows = n.rows(v)
 	}
@@ -485,13 +486,19 @@ func countRules(outcomes []core.Outcome, k known) []ruleCount {
 	counts := map[string]*ruleCount{}
 	for i := range outcomes {
 		o := &outcomes[i]
-		c := counts[o.Rule]
+		says, f := "", k.of(o.Subject, o.Fingerprint)
+		if f != nil && o.Rule == core.RuleVEX {
+			if s := f.Excuse(); s != nil {
+				says = s.Document + ", " + s.TrustedBy
+			}
+		}
+		c := counts[o.Rule+"\x00"+says]
 		if c == nil {
-			c = &ruleCount{rule: o.Rule}
-			counts[o.Rule] = c
+			c = &ruleCount{rule: o.Rule, says: says}
+			counts[o.Rule+"\x00"+says] = c
 		}
 		c.outcomes++
-		if f := k.of(o.Subject, o.Fingerprint); f != nil && o.Fingerprint != "" {
+		if f != nil && o.Fingerprint != "" {
 			c.severities[bounded(f.Severity)]++
 		}
 	}
@@ -500,9 +507,17 @@ func countRules(outcomes []core.Outcome, k known) []ruleCount {
 		all = append(all, *c)
 	}
 	slices.SortFunc(all, func(a, b ruleCount) int {
-		return cmp.Or(cmp.Compare(b.outcomes, a.outcomes), cmp.Compare(a.rule, b.rule))
+		return cmp.Or(cmp.Compare(b.outcomes, a.outcomes), cmp.Compare(a.rule, b.rule), cmp.Compare(a.says, b.says))
 	})
 	return all
+}
+
+// by says what decided, made safe.
+func (c ruleCount) by(safe func(string) string) string {
+	if c.says != "" {
+		return "by VEX: " + safe(c.says)
+	}
+	return "by rule " + safe(c.rule)
 }
 
 // gaps merges the gaps that several subjects have.

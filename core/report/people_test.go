@@ -99,6 +99,16 @@ func refusedDocument() Document {
 		e.Findings = append(e.Findings, f)
 		v.Warnings = append(v.Warnings, outcome("everything-else", core.ActionWarn, f))
 	}
+	for i, id := range []string{"CVE-2026-0101", "CVE-2026-0102", "CVE-2026-0103"} {
+		f, rule := vulnerability(amd64Digest, id, "perl-base", "5.36.0-7", "", core.SeverityHigh), "test-tools"
+		if i > 0 {
+			rule = core.RuleVEX
+			f.VEX = []core.VEXStatement{{Status: core.VEXNotAffected, Document: "security/shop.openvex.json", Time: judgedAt,
+				TrustedBy: "named by the policy standard"}}
+		}
+		e.Findings = append(e.Findings, f)
+		v.Ignored = append(v.Ignored, outcome(rule, core.ActionIgnore, f))
+	}
 	v.Gaps = []core.Gap{{
 		Examination: core.ExaminePackages, Subject: arm64Digest, Status: core.Partial,
 		Why: []string{"opt/app/lib/broken.jar: the archive is truncated"}, Remedy: "replace the file or remove it from the image", Rule: "require: packages",
@@ -149,6 +159,10 @@ func hostileDocument() Document {
 			e.Findings[i].Package.Name = evil
 		}
 		e.Findings[i].Fix.Text = evil
+		for k := range e.Findings[i].VEX {
+			s := &e.Findings[i].VEX[k]
+			s.Document, s.TrustedBy = evil, evil
+		}
 	}
 	e.Advisories.Name = evil
 	v := d.Verdict
@@ -162,6 +176,7 @@ func hostileDocument() Document {
 	for i := range v.Warnings {
 		v.Warnings[i].Message, v.Warnings[i].Rule = evil, evil
 	}
+	v.Ignored[0].Rule = evil
 	v.Gaps[0].Why, v.Gaps[0].Remedy, v.Gaps[0].Examination = []string{evil}, evil, evil
 	v.Policy.Name, v.Policy.Source = evil, evil
 	d.Tool.Version = evil

@@ -235,19 +235,21 @@ func (t *terminal) otherList() {
 func (t *terminal) totals() {
 	t.heading("Findings")
 	t.text(2, t.totalLine(), plainStyle)
-	for i, w := range t.warnings {
+	t.rules(t.warnings, func(n int) string { return plural(n, "warning") })
+	t.rules(t.ignored, func(n int) string { return fmt.Sprintf("%d ignored", n) })
+}
+
+func (t *terminal) rules(counts []ruleCount, outcomes func(int) string) {
+	for i, c := range counts {
 		if i == shownOthers {
-			t.more(2, len(t.warnings)-i, "rule")
+			t.more(2, len(counts)-i, "rule")
 			break
 		}
-		line := fmt.Sprintf("%s by rule %s", plural(w.outcomes, "warning"), t.safe(w.rule))
-		if list := severityList(w.severities); list != "" {
+		line := outcomes(c.outcomes) + " " + c.by(t.safe)
+		if list := severityList(c.severities); list != "" {
 			line += " (" + list + ")"
 		}
 		t.text(2, line, plainStyle)
-	}
-	if t.ignored > 0 {
-		t.text(2, fmt.Sprintf("%d ignored by rules of the policy", t.ignored), plainStyle)
 	}
 }
 
