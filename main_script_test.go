@@ -1,10 +1,14 @@
 package main
 
 import (
+	"archive/zip"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -46,5 +50,56 @@ func shownin(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if printed := ts.ReadFile("stdout"); !strings.HasPrefix(printed, shown) {
 		ts.Fatalf("%s shows\n%s\nand the command prints\n%s", args[0], shown, printed)
+	}
+}
+
+// exports packs the records of a directory as OSV exports them: ECOSYSTEM/*.json into ECOSYSTEM/all.zip, of June 2024.
+//
+//	exports DIR
+func exports(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: exports DIR")
+	}
+	all, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*", "*.json"))
+	ts.Check(err)
+	byEcosystem := map[string][]string{}
+	for _, name := range all {
+		byEcosystem[filepath.Dir(name)] = append(byEcosystem[filepath.Dir(name)], name)
+	}
+	for dir, records := range byEcosystem {
+		out, err := os.Create(filepath.Join(dir, "all.zip"))
+		ts.Check(err)
+		z := zip.NewWriter(out)
+		for _, name := range records {
+			raw, err := os.ReadFile(name)
+			ts.Check(err)
+			w, err := z.CreateHeader(&zip.FileHeader{Name: filepath.Base(name), Method: zip.Deflate,
+				Modified: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)})
+			ts.Check(err)
+			_, err = w.Write(raw)
+			ts.Check(err)
+		}
+		ts.Check(z.Close())
+		ts.Check(out.Close())
+	}
+}
+
+// damage changes one byte in every blob of an OCI layout, the manifest left out.
+//
+//	damage DIR
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	blobs, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "blobs", "sha256", "*"))
+	ts.Check(err)
+	for _, name := range blobs {
+		raw, err := os.ReadFile(name)
+		ts.Check(err)
+		if strings.Contains(string(raw), "schemaVersion") {
+			continue
+		}
+		raw[len(raw)/2] ^= 1
+		ts.Check(os.WriteFile(name, raw, 0o644))
 	}
 }

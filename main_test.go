@@ -1,10 +1,15 @@
 package main
 
 import (
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -19,6 +24,8 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -26,6 +33,8 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REPOSITORY", root)
 			env.Setenv("EXAMPLE", filepath.Join(root, "examples", "image"))
+			env.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
+			env.Setenv("CLEANBILL_CACHE_DIR", filepath.Join(env.WorkDir, ".cache"))
 			env.Setenv("LANG", "C.UTF-8")
 			env.Setenv("CLEANBILL_ADVISORIES", "starter") // tests need no network
 			return nil
@@ -33,6 +42,8 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
 			"shownin": shownin,
+			"exports": exports,
+			"damage":  damage,
 		},
 	})
 }
