@@ -38,7 +38,7 @@ func TestClientActionsArePinned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`uses: ([^\s]+)`).FindAllStringSubmatch(string(data), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^\s*(?:- )?uses: (\S+)`).FindAllStringSubmatch(string(data), -1) {
 			if !strings.HasPrefix(m[1], "./") && !regexp.MustCompile(`@[0-9a-f]{40}$`).MatchString(m[1]) {
 				t.Errorf("%s uses %s, which is not pinned by commit", file, m[1])
 			}

@@ -116,7 +116,6 @@ func TestWhatDidNotChangeIsNotDownloadedAgain(t *testing.T) {
 	by := small()
 	by["Go"] = by["Go"][:1]
 	b.dir = exportsWithList(t, by)
-	before = b.whole.Load()
 	third, err := Build(t.Context(), fromBucket(b, cache), out)
 	if err != nil || third.Digest == first.Digest || third.Records != first.Records-1 {
 		t.Errorf("%+v, %v", third, err)

@@ -265,7 +265,7 @@ func ubuntuRelease(d core.Distro) string {
 // https://github.com/docker-hardened-images/advisories/blob/main/integration/README.md
 func hardenedRelease(d core.Distro) string {
 	for _, id := range d.IDLike {
-		release := d.VersionID
+		var release string
 		switch strings.ToLower(id) {
 		case "debian":
 			release = debianRelease(d)
