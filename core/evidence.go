@@ -17,6 +17,22 @@ type Evidence struct {
 	Advisories   AdvisorySource `json:"advisories"`
 	// Reach is what tools found out about which flaws code can run into.
 	Reach []Reach `json:"reach,omitempty"`
+	// Change is the change that is judged; nil where the platform tells of none.
+	Change *Change `json:"change,omitempty"`
+}
+
+// Change is where the judged content comes from and, for a pull or merge request, what it would be merged into.
+type Change struct {
+	// Repository is the name that the platform gives it ("owner/name").
+	Repository string `json:"repository,omitempty"`
+	// Branch is the branch that is built or, for a request, the one that it would be merged into.
+	Branch string `json:"branch,omitempty"`
+	// Head is the commit that is judged. Base is the commit that a request would be merged into, and empty otherwise: then
+	// nothing excuses itself, because what is judged is already merged.
+	Head string `json:"head,omitempty"`
+	Base string `json:"base,omitempty"`
+	// Request names the pull or merge request for people ("#12").
+	Request string `json:"request,omitempty"`
 }
 
 // Reach says whether code can run into a flaw of a package.
@@ -75,6 +91,8 @@ type LayerFacts struct {
 type BaseImage struct {
 	Name   string `json:"name,omitempty"`
 	Digest Digest `json:"digest,omitempty"`
+	// SignedBy is the signer whose signature on the digest was verified; empty if none was asked for or found.
+	SignedBy string `json:"signedBy,omitempty"`
 }
 
 // Distro is what os-release says.
@@ -131,6 +149,10 @@ type Examination struct {
 	Code string `json:"code,omitempty"`
 	// Enforced lists the barriers and limits that held while it ran.
 	Enforced []string `json:"enforced,omitempty"`
+	// Unenforced lists those that were wanted and could not be set up.
+	Unenforced []string `json:"unenforced,omitempty"`
+	// Granted lists what it was allowed beyond the default, such as hosts and names of secrets.
+	Granted []string `json:"granted,omitempty"`
 }
 
 // CodeStarterAdvisories marks an advisory examination that had only the embedded starter set.
@@ -167,6 +189,9 @@ func (e *Evidence) Add(other Evidence) {
 	e.Reach = append(e.Reach, other.Reach...)
 	if e.Advisories.Name == "" {
 		e.Advisories = other.Advisories
+	}
+	if e.Change == nil {
+		e.Change = other.Change
 	}
 }
 

@@ -87,7 +87,14 @@ const (
 	KindSecret           FindingKind = "secret"
 	KindMisconfiguration FindingKind = "misconfiguration"
 	KindCode             FindingKind = "code"
+	// KindSuppression is a change's own wish that something not count: a new inline ignore, waiver or tool setting.
+	KindSuppression FindingKind = "suppression"
 )
+
+// FindingKinds returns every kind.
+func FindingKinds() []FindingKind {
+	return []FindingKind{KindVulnerability, KindMalware, KindEndOfLife, KindSecret, KindMisconfiguration, KindCode, KindSuppression}
+}
 
 // Finding is one flaw in one subject.
 type Finding struct {
@@ -128,6 +135,44 @@ type Finding struct {
 	References []string  `json:"references,omitempty"`
 	// SeenBy names the tools and databases that reported it, sorted.
 	SeenBy []string `json:"seenBy,omitempty"`
+	// Weaknesses are the CWE entries that it is an instance of ("CWE-79"), sorted.
+	Weaknesses []string `json:"weaknesses,omitempty"`
+	// Secret is what is known of a secret besides its rule; nil for other kinds.
+	Secret *SecretFacts `json:"secret,omitempty"`
+	// Suppressions are what the sources themselves say against the finding, whether or not it counts.
+	Suppressions []Suppression `json:"suppressions,omitempty"`
+}
+
+// SecretFacts describe a secret without showing it.
+type SecretFacts struct {
+	// Entropy is Shannon's, in bits for each character.
+	Entropy float64 `json:"entropy"`
+	// Verified says whether somebody tried the secret ("active", "inactive"); empty where nobody did.
+	Verified string `json:"verified,omitempty"`
+}
+
+// SuppressionKind says where a Suppression stands.
+type SuppressionKind string
+
+// The kinds of Suppression.
+const (
+	SuppressedInline SuppressionKind = "inline" // a comment beside the code
+	SuppressedConfig SuppressionKind = "config" // a tool's own configuration or ignore file
+	SuppressedReport SuppressionKind = "report" // a report that some tool wrote
+)
+
+// Suppression is a statement in the judged sources, or in a report, that a finding is not to count. Policy decides
+// whether it does.
+type Suppression struct {
+	Kind SuppressionKind `json:"kind"`
+	// By is the form that it has: "gitleaks:allow", ".gitleaksignore", "cleanbill:ignore", "SARIF".
+	By string `json:"by"`
+	// Path and Line are where it stands; Line is 0 for a whole file.
+	Path   string `json:"path,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Base is true if the base of the change has it too, or if nothing is being changed.
+	Base bool `json:"base,omitempty"`
 }
 
 // PackageRef names a Package from a Finding.

@@ -35,6 +35,10 @@ type Package struct {
 	Analyzer string `json:"analyzer"`
 	// Scope is what the package is used for, if a lockfile says it.
 	Scope Scope `json:"scope,omitempty"`
+	// Relation says how the sources come to it, and Via is the chain of packages that brings it in, the direct dependency
+	// first, where a lockfile says so.
+	Relation Relation `json:"relation,omitempty"`
+	Via      []string `json:"via,omitempty"`
 	// Vendored is true for a copy that is embedded in another artifact, such as a jar within a jar.
 	Vendored bool `json:"vendored,omitempty"`
 }
@@ -55,6 +59,15 @@ type Scope string
 const (
 	ScopeRuntime     Scope = "runtime"
 	ScopeDevelopment Scope = "development"
+)
+
+// Relation says whether a source tree names a package itself.
+type Relation string
+
+// The relations that lockfiles tell apart. The zero value means that nothing is said.
+const (
+	RelationDirect     Relation = "direct"
+	RelationTransitive Relation = "transitive"
 )
 
 // Location is a place in a subject.

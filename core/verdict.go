@@ -88,7 +88,60 @@ type Verdict struct {
 	Counts   Counts `json:"counts"`
 	// Upgrades is the smallest set of upgrades that removes the refusals which have a fix.
 	Upgrades []Upgrade `json:"upgrades"`
+	// Waivers are all waivers of the policy and what became of them, in order of their ids.
+	Waivers []WaiverUse `json:"waivers,omitempty"`
+	// Baseline is what the findings were compared with; nil if with nothing.
+	Baseline *BaselineRef `json:"baseline,omitempty"`
 }
+
+// WaiverState says what became of a waiver.
+type WaiverState string
+
+// The states of a waiver.
+const (
+	WaiverUsed    WaiverState = "used"
+	WaiverUnused  WaiverState = "unused"  // it excused nothing
+	WaiverExpired WaiverState = "expired" // it excuses nothing any more
+	WaiverFixed   WaiverState = "fixed"   // it held until there was a fix, and there is one
+)
+
+// WaiverUse is a waiver and what became of it.
+type WaiverUse struct {
+	ID      string      `json:"id"`
+	Owner   string      `json:"owner"`
+	Reason  string      `json:"reason"`
+	Expires string      `json:"expires"` // the last day on which it excuses, yyyy-mm-dd
+	State   WaiverState `json:"state"`
+	// Excused counts the findings that it excused.
+	Excused int `json:"excused"`
+}
+
+// BaselineRef names the baseline of a verdict.
+type BaselineRef struct {
+	Source string `json:"source"`
+	// Digest is of the baseline's document, and Commit the commit that it is of, where that is known.
+	Digest Digest `json:"digest,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	// Known counts the findings that it has too, New those that it lacks.
+	Known int `json:"known"`
+	New   int `json:"new"`
+}
+
+// Cause says why a finding is refused or warned of now and was not at the baseline. The zero value means that nothing was
+// compared.
+type Cause string
+
+// The causes.
+const (
+	CauseKnown    Cause = "known"    // the baseline has it
+	CauseCode     Cause = "code"     // the change brings it
+	CauseAdvisory Cause = "advisory" // the advisories are newer: the baseline's packages have it too
+	CausePolicy   Cause = "policy"   // the policy is another: the baseline has it, and its policy let it pass
+	CauseTool     Cause = "tool"     // the tool is newer, or did not run for the baseline
+)
+
+// Causes returns every cause.
+func Causes() []Cause { return []Cause{CauseKnown, CauseCode, CauseAdvisory, CausePolicy, CauseTool} }
 
 // PolicyRef names the policy that judged.
 type PolicyRef struct {
@@ -98,8 +151,12 @@ type PolicyRef struct {
 	Source string `json:"source"`
 }
 
-// RuleVEX stands in an Outcome for a VEX statement that excuses the finding. No rule of a policy has this name.
-const RuleVEX = "vex"
+// RuleVEX and RuleSuppressed stand in an Outcome for a VEX statement or a suppression that excuses the finding. No rule
+// of a policy has these names.
+const (
+	RuleVEX        = "vex"
+	RuleSuppressed = "suppressed"
+)
 
 // Outcome is what one rule said of one finding.
 type Outcome struct {
@@ -110,6 +167,8 @@ type Outcome struct {
 	Message     string `json:"message"`
 	// Waiver is the id of the waiver that excused it.
 	Waiver string `json:"waiver,omitempty"`
+	// Cause says why it is new, or that it is not.
+	Cause Cause `json:"cause,omitempty"`
 }
 
 // Gap is an examination that is not complete.
@@ -199,9 +258,13 @@ type Upgrade struct {
 	Command string `json:"command,omitempty"`
 }
 
-// Baseline is what was known before the change: the packages and findings of an earlier run.
+// Baseline is what was known before the change: what an earlier run saw and decided, and what its packages would be
+// found to have today.
 type Baseline struct {
-	Source   string    `json:"source"`
-	Packages []Package `json:"packages"`
-	Findings []Finding `json:"findings"`
+	Ref BaselineRef
+	// Evidence and Verdict are of the earlier run. A nil Verdict means that it was not judged.
+	Evidence Evidence
+	Verdict  *Verdict
+	// Rematched are the findings of the earlier run's packages by the advisories of this one.
+	Rematched []Finding
 }

@@ -39,9 +39,8 @@ func (s *scope) Parent() cel.Activation { return nil }
 // findingObject, packageObject and the others name fields as the evidence document does.
 func findingObject() *object {
 	return &object{name: "Finding", fields: map[string]field{
-		"fingerprint": text(func(s *scope) string { return s.finding.Fingerprint }),
-		"kind": oneOf(func(s *scope) core.FindingKind { return s.finding.Kind }, core.KindVulnerability, core.KindMalware,
-			core.KindEndOfLife, core.KindSecret, core.KindMisconfiguration, core.KindCode),
+		"fingerprint":    text(func(s *scope) string { return s.finding.Fingerprint }),
+		"kind":           oneOf(func(s *scope) core.FindingKind { return s.finding.Kind }, core.FindingKinds()...),
 		"rule":           text(func(s *scope) string { return s.finding.Rule }),
 		"aliases":        texts(func(s *scope) []string { return s.finding.Aliases }),
 		"ids":            texts(func(s *scope) []string { return append([]string{s.finding.Rule}, s.finding.Aliases...) }),

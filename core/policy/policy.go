@@ -177,7 +177,8 @@ func (l *language) base(r *reader, f *file) *Policy {
 
 // unique rejects two rules of one name: a verdict names the rule that decided.
 func (r *reader) unique(f *file, base *Policy) {
-	used := map[string]string{unmatched: "for findings that no rule matches", core.RuleVEX: "for findings that a VEX statement excuses"}
+	used := map[string]string{unmatched: "for findings that no rule matches", core.RuleVEX: "for findings that a VEX statement excuses",
+		core.RuleSuppressed: "for findings that the sources suppress"}
 	if base != nil {
 		for _, rule := range base.rules {
 			used[rule.Name] = "by the policy that this one extends"

@@ -62,6 +62,9 @@ func (j *jsonWriter) evidence(e core.Evidence) {
 	if len(e.Reach) > 0 {
 		list(j, "reach", e.Reach, ",\n")
 	}
+	if e.Change != nil {
+		j.member("change", e.Change, ",\n")
+	}
 	j.member("advisories", e.Advisories, "\n")
 }
 
@@ -75,6 +78,12 @@ func (j *jsonWriter) verdict(v core.Verdict) {
 	list(j, "gaps", v.Gaps, ",\n")
 	if len(v.Accepted) > 0 {
 		list(j, "accepted", v.Accepted, ",\n")
+	}
+	if len(v.Waivers) > 0 {
+		list(j, "waivers", v.Waivers, ",\n")
+	}
+	if v.Baseline != nil {
+		j.member("baseline", v.Baseline, ",\n")
 	}
 	j.member("counts", v.Counts, ",\n")
 	list(j, "upgrades", v.Upgrades, "\n")

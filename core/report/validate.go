@@ -103,6 +103,7 @@ func (v *validator) pkg(p *core.Package) {
 	v.notEmpty("name", p.Name)
 	v.notEmpty("analyzer", p.Analyzer)
 	oneOf(v, "scope", p.Scope, "", core.ScopeRuntime, core.ScopeDevelopment)
+	oneOf(v, "relation", p.Relation, "", core.RelationDirect, core.RelationTransitive)
 	each(v, "locations", p.Locations, v.location)
 	v.origin(p.Subject, p.Origin)
 }
@@ -137,6 +138,9 @@ func (v *validator) origin(subject core.Digest, o *core.Origin) {
 	})
 }
 
+// maxEntropy is what a text has of which every character is another, in bits for each character.
+const maxEntropy = 32
+
 var fingerprintForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 func (v *validator) finding(f *core.Finding) {
@@ -144,8 +148,7 @@ func (v *validator) finding(f *core.Finding) {
 	if !fingerprintForm.MatchString(f.Fingerprint) {
 		v.fail("fingerprint", "want 32 lower-case hex digits")
 	}
-	oneOf(v, "kind", f.Kind, core.KindVulnerability, core.KindMalware, core.KindEndOfLife, core.KindSecret,
-		core.KindMisconfiguration, core.KindCode)
+	oneOf(v, "kind", f.Kind, core.FindingKinds()...)
 	oneOf(v, "match", f.Match, "", core.MatchExact, core.MatchSource, core.MatchVendored, core.MatchName)
 	oneOf(v, "reachable", f.Reachable, "", core.ReachableYes, core.ReachableNo, core.ReachableUnknown)
 	each(v, "vex", f.VEX, func(s *core.VEXStatement) {
@@ -166,6 +169,14 @@ func (v *validator) finding(f *core.Finding) {
 			v.between("percentile", f.EPSS.Percentile, 1)
 		})
 	}
+	if f.Secret != nil {
+		v.in("secret", func() { v.between("entropy", f.Secret.Entropy, maxEntropy) })
+	}
+	each(v, "suppressions", f.Suppressions, func(s *core.Suppression) {
+		oneOf(v, "kind", s.Kind, core.SuppressedInline, core.SuppressedConfig, core.SuppressedReport)
+		v.notEmpty("by", s.By)
+		v.atLeastZero("line", int64(s.Line))
+	})
 	each(v, "locations", f.Locations, v.location)
 	v.origin(f.Subject, f.Origin)
 	v.findings[findingKey{f.Subject, f.Fingerprint}] = true
@@ -193,6 +204,18 @@ func (v *validator) verdict(d *core.Verdict) {
 		v.known("subject", u.Subject)
 		each(v, "fixes", u.Fixes, func(f *string) { v.knownFinding("", u.Subject, *f) })
 	})
+	each(v, "waivers", d.Waivers, func(w *core.WaiverUse) {
+		v.notEmpty("id", w.ID)
+		oneOf(v, "state", w.State, core.WaiverUsed, core.WaiverUnused, core.WaiverExpired, core.WaiverFixed)
+		v.atLeastZero("excused", int64(w.Excused))
+	})
+	if b := d.Baseline; b != nil {
+		v.in("baseline", func() {
+			v.optionalDigest("digest", b.Digest)
+			v.atLeastZero("known", int64(b.Known))
+			v.atLeastZero("new", int64(b.New))
+		})
+	}
 	switch {
 	case d.Decision == core.Passed && (len(d.Refusals) > 0 || len(d.Gaps) > 0):
 		v.fail("decision", "a verdict with refusals or gaps cannot be passed")
@@ -204,6 +227,7 @@ func (v *validator) verdict(d *core.Verdict) {
 func (v *validator) outcome(o *core.Outcome) {
 	v.knownIfAny("subject", o.Subject)
 	oneOf(v, "action", o.Action, core.ActionFail, core.ActionWarn, core.ActionIgnore)
+	oneOf(v, "cause", o.Cause, append(core.Causes(), "")...)
 	if o.Fingerprint != "" {
 		v.knownFinding("fingerprint", o.Subject, o.Fingerprint)
 	}
