@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -259,6 +260,75 @@ func TestARebuildWritesOnlyWhatChangedAndKeepsThePreviousSetReadable(t *testing.
 	}
 	if got := len(files(t, filepath.Join(out, "blobs"))); got > 2*(len(s.manifest.Layers)+2) {
 		t.Errorf("%d blobs were kept, more than two sets need", got)
+	}
+}
+
+// TestTenAtOnceWriteOneLayout builds different sets into one directory: each build succeeds, and one of them is there.
+func TestTenAtOnceWriteOneLayout(t *testing.T) {
+	var from []string
+	for i := range 3 {
+		by := map[string][]file{}
+		for j := range 2000 {
+			name := fmt.Sprintf("package-%d-%d", i%2, j)
+			by["npm"] = append(by["npm"], record(fmt.Sprintf("GHSA-%d", j), "npm", name, "0", fmt.Sprintf("%d.%d.0", i, j)))
+		}
+		from = append(from, exportsOf(t, by))
+	}
+	for range 5 {
+		out := filepath.Join(t.TempDir(), "set")
+		digests := make([]core.Digest, 10)
+		var wait sync.WaitGroup
+		for i := range digests {
+			wait.Go(func() {
+				report, err := Build(t.Context(), BuildOptions{From: from[i%len(from)], Parallel: 1}, out)
+				if err != nil {
+					t.Error(err)
+				}
+				digests[i] = report.Digest
+			})
+		}
+		wait.Wait()
+		s, err := Open(t.Context(), out, OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Verify(t.Context()); err != nil || !slices.Contains(digests, s.Source().Digest) {
+			t.Errorf("the set %s: %v", s.Source().Digest, err)
+		}
+	}
+}
+
+// TestAReplacedSetLeavesItsLayoutWhenNobodyUsesIt replaces three sets: at first they stay, for whoever still reads them.
+func TestAReplacedSetLeavesItsLayoutWhenNobodyUsesIt(t *testing.T) {
+	by, out := small(), filepath.Join(t.TempDir(), "set")
+	next := func(i int) *Set {
+		by["npm"] = append(by["npm"], record(fmt.Sprintf("GHSA-%d", i), "npm", "another", "0", fmt.Sprintf("%d.0.0", i)))
+		if _, err := Build(t.Context(), BuildOptions{From: exportsOf(t, by)}, out); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), out, OpenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	sets := []*Set{next(0), next(1), next(2)}
+	for i, s := range sets {
+		if err := s.Verify(t.Context()); err != nil {
+			t.Errorf("set %d, which somebody may read: %v", i, err)
+		}
+	}
+	old := time.Now().Add(-2 * unused)
+	for _, name := range files(t, filepath.Join(out, "blobs")) {
+		if err := os.Chtimes(name, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sets = append(sets, next(3))
+	for i, s := range sets {
+		if err := s.Verify(t.Context()); (err == nil) != (i >= 2) {
+			t.Errorf("set %d: %v", i, err)
+		}
 	}
 }
 

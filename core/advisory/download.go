@@ -202,7 +202,7 @@ func (d *downloader) spool(u *url.URL, body *network.Body) (_ *copied, err error
 	if d.cache != nil {
 		dir = filepath.Join(d.cache.dir, "exports")
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
+	f, err := os.CreateTemp(dir, unfinished+"*")
 	if err != nil {
 		return nil, err
 	}

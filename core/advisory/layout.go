@@ -13,7 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
@@ -158,23 +159,21 @@ func (l layout) head() (descriptor, error) {
 	return sets[0], nil
 }
 
-// writer puts a set into a layout: blobs first, the switch to them last.
+// writer puts a set into a layout: blobs first, the switch to them last. Any number of processes write into one at once,
+// without waiting for each other: the last to switch wins, and nobody removes what another has written or counts on.
 type writer struct {
-	dir     string // of the layout
-	existed bool   // before
-
-	mu      sync.Mutex // guards written and size
-	written []string
-	size    int64
+	dir  string // of the layout
+	size atomic.Int64
 }
 
 // newWriter makes dir a layout, if it is not one. It refuses a directory that holds anything else.
 func newWriter(dir string) (*writer, error) {
-	_, statErr := os.Stat(dir)
 	names, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	// The mark that it is a layout comes first, under another name for a moment.
+	names = slices.DeleteFunc(names, func(n fs.DirEntry) bool { return strings.HasPrefix(n.Name(), unfinished) })
 	if len(names) > 0 {
 		if _, err := os.Stat(filepath.Join(dir, layoutFile)); err != nil {
 			return nil, errors.New("the directory is not empty and is not an OCI layout")
@@ -183,41 +182,55 @@ func newWriter(dir string) (*writer, error) {
 			return nil, fmt.Errorf("the directory is an OCI layout of something else: %w", err)
 		}
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		if err := replaceFile(filepath.Join(dir, layoutFile), []byte(layoutContent)); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {
 		return nil, err
 	}
-	return &writer{dir: dir, existed: statErr == nil}, nil
+	return &writer{dir: dir}, nil
 }
 
-// has reports whether a blob is there, and whole.
+func (w *writer) path(d core.Digest) string {
+	return filepath.Join(w.dir, filepath.FromSlash(blobPath(d)))
+}
+
+// has reports whether a blob is there, and whole. It marks the blob as used: see removeUnused.
 func (w *writer) has(ctx context.Context, d descriptor) (bool, error) {
-	_, err := (layout{os.DirFS(w.dir)}).get(ctx, d, d.Size)
-	return err == nil, nil
+	if _, err := (layout{os.DirFS(w.dir)}).get(ctx, d, d.Size); err != nil {
+		return false, nil
+	}
+	now := time.Now()
+	return os.Chtimes(w.path(d.Digest), now, now) == nil, nil
 }
 
 // blob writes a blob whole or not at all, and returns its descriptor. It may be called by several goroutines.
 func (w *writer) blob(mediaType string, blob []byte) (descriptor, error) {
 	d := describe(mediaType, blob)
-	name := filepath.Join(w.dir, filepath.FromSlash(blobPath(d.Digest)))
 	if have, _ := w.has(context.Background(), d); have {
 		return d, nil
 	}
-	if err := replaceFile(name, blob); err != nil {
+	if err := replaceFile(w.path(d.Digest), blob); err != nil {
 		return descriptor{}, err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.written = append(w.written, name)
-	w.size += d.Size
+	w.size.Add(d.Size)
 	return d, nil
 }
 
-func (w *writer) new() int64 { return w.size }
+func (w *writer) new() int64 { return w.size.Load() }
+
+// unfinished begins the name of a file that is being written.
+const unfinished = ".new-"
 
 // replaceFile writes a file beside its place and renames it, so that nobody ever sees half of it, whoever else writes
 // the same.
 func replaceFile(name string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	f, err := os.CreateTemp(filepath.Dir(name), unfinished+"*")
 	if err != nil {
 		return err
 	}
@@ -232,19 +245,18 @@ func replaceFile(name string, content []byte) error {
 	return err
 }
 
-// undo removes what was written, after a failure. Blobs that were there before stay, and so does the set in use.
+// undo leaves what was written, after a failure. Nothing leads to it; the next attempt goes on with it, or the next sweep
+// takes it. A layout without a blob becomes no directory again.
 func (w *writer) undo() {
-	if !w.existed {
-		os.RemoveAll(w.dir)
-		return
-	}
-	for _, name := range w.written {
-		os.Remove(name)
+	blobs := filepath.Join(w.dir, "blobs")
+	if os.Remove(filepath.Join(blobs, "sha256")) == nil && os.Remove(blobs) == nil {
+		os.Remove(filepath.Join(w.dir, layoutFile))
+		os.Remove(w.dir)
 	}
 }
 
-// finish writes the manifest and switches the layout to it and its signatures, then removes the blobs that neither the
-// new set nor the one before it needs. A set that is there already keeps the signatures that it has.
+// finish writes the manifest and switches the layout to it and its signatures, then removes old blobs that neither the new
+// set nor the one before it needs. A set that is there already keeps the signatures that it has.
 func (w *writer) finish(raw []byte, signatures []attached) (descriptor, error) {
 	d, err := w.blob(manifestMediaType, raw)
 	if err != nil {
@@ -283,6 +295,9 @@ func (w *writer) finish(raw []byte, signatures []attached) (descriptor, error) {
 	if err := replaceFile(filepath.Join(w.dir, layoutFile), []byte(layoutContent)); err != nil {
 		return descriptor{}, err
 	}
+	if err := w.complete(ix.Manifests); err != nil {
+		return descriptor{}, err
+	}
 	if err := replaceFile(filepath.Join(w.dir, indexFile), content); err != nil {
 		return descriptor{}, err
 	}
@@ -290,38 +305,42 @@ func (w *writer) finish(raw []byte, signatures []attached) (descriptor, error) {
 	return d, nil
 }
 
-// sweep removes blobs that nothing needs. It is only housekeeping: what fails stays for the next time.
-func (w *writer) sweep(manifests []descriptor) {
-	keep := map[core.Digest]bool{}
+// complete reports a blob that somebody has removed since it was written. What was written was verified then.
+func (w *writer) complete(manifests []descriptor) error {
+	needed := map[string]bool{}
 	for _, d := range manifests {
-		w.keep(keep, d.Digest)
+		w.keep(needed, d.Digest)
+	}
+	for name := range needed {
+		if _, err := os.Stat(filepath.Join(w.dir, "blobs", "sha256", name)); err != nil {
+			return fmt.Errorf("a part of the set is gone again: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweep removes blobs that nothing needs and nobody used for a while. It is only housekeeping: what fails stays for the
+// next time.
+func (w *writer) sweep(manifests []descriptor) {
+	needed := map[string]bool{}
+	for _, d := range manifests {
+		w.keep(needed, d.Digest)
 		if previous := core.Digest(d.Annotations[previousAnnotation]); previous != "" {
-			w.keep(keep, previous)
+			w.keep(needed, previous)
 		}
 	}
-	dir := filepath.Join(w.dir, "blobs", "sha256")
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, n := range names {
-		// A name with a dot is one that somebody else is writing, or died over.
-		if !strings.HasPrefix(n.Name(), ".") && !keep[core.Digest("sha256:"+n.Name())] {
-			os.Remove(filepath.Join(dir, n.Name()))
-		}
-	}
+	removeUnused(filepath.Join(w.dir, "blobs", "sha256"), needed, time.Now())
 }
 
 // keep marks a manifest and what it names.
-func (w *writer) keep(set map[core.Digest]bool, d core.Digest) {
-	set[d] = true
-	raw, err := os.ReadFile(filepath.Join(w.dir, filepath.FromSlash(blobPath(d))))
+func (w *writer) keep(names map[string]bool, d core.Digest) {
+	names[path.Base(blobPath(d))] = true
+	raw, err := os.ReadFile(w.path(d))
 	var m manifestBlobs
 	if err != nil || json.Unmarshal(raw, &m) != nil {
 		return
 	}
-	set[m.Config.Digest] = true
-	for _, l := range m.Layers {
-		set[l.Digest] = true
+	for _, b := range append(m.Layers, m.Config) {
+		names[path.Base(blobPath(b.Digest))] = true
 	}
 }

@@ -363,6 +363,35 @@ func TestAPushThatBreaksOffIsInvisibleAndGoesOn(t *testing.T) {
 	}
 }
 
+func TestAMirrorThatBreaksOffGoesOnWhereItWas(t *testing.T) {
+	r := newRegistry(t)
+	report := pushed(t, r, many())
+	var reads atomic.Int64
+	broken := func(w http.ResponseWriter, q *http.Request) bool {
+		if strings.Contains(q.URL.Path, "/blobs/") && reads.Add(1) > int64(report.Shards/2) {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	r.shut.Store(&broken)
+	dir := filepath.Join(t.TempDir(), "copy")
+	if _, err := Mirror(t.Context(), r.ref(), "oci:"+dir, MoveOptions{OpenOptions: options(nil)}); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := Open(t.Context(), "oci:"+dir, options(nil)); err == nil {
+		t.Error("half a set was opened")
+	}
+	r.up()
+	m, err := Mirror(t.Context(), r.ref(), "oci:"+dir, MoveOptions{OpenOptions: options(nil)})
+	if err != nil || m.Copied == 0 || m.Copied > m.Blobs*3/4 {
+		t.Errorf("again: %+v, %v", m, err)
+	}
+	if err := mustOpen(t, "oci:"+dir, options(nil)).Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // sign adds to a layout what a signer would.
 func sign(t testing.TB, dir string, tag string, manifest map[string]any, layers map[string][]byte) {
 	t.Helper()
