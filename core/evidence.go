@@ -128,6 +128,7 @@ const (
 	ExaminePackages   = "packages"   // the inventory is whole
 	ExamineAdvisories = "advisories" // every package could be looked up
 	ExamineDistro     = "distro"     // the distribution is known
+	ExamineSecrets    = "secrets"    // every text was searched for secrets
 )
 
 // Examination records that something was looked at, by whom, and what could not be seen.
