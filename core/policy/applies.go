@@ -103,8 +103,12 @@ func fitOf(matches bool, _ int) fit {
 	return fitNo
 }
 
-// maxUncounted is how many steps of globs are taken before they are counted.
-const maxUncounted = 10_000
+// stepsPerUnit is how many steps of a glob take as long as one of CEL's. maxUncounted is how many are taken before they
+// are counted.
+const (
+	stepsPerUnit = 25
+	maxUncounted = 10_000
+)
 
 // within reports whether a rule is for the image and the paths of what the setter has set.
 func (s *setter) within(n int) (bool, error) {
@@ -136,6 +140,9 @@ func (s *setter) fitsPaths(r *rule) fit {
 	}
 	matched := 0
 	for i := range locations {
+		if len(locations[i].Path) > maxGlobText {
+			return fitUnknown
+		}
 		matches, steps := matchAny(r.AppliesTo.paths, locations[i].Path)
 		s.count(steps)
 		if matches {
@@ -148,10 +155,10 @@ func (s *setter) fitsPaths(r *rule) fit {
 	return fitNo
 }
 
-// count adds the steps of globs to what the judgement has spent, of which one unit is as much work as 100 of them.
+// count adds the steps of globs to what the judgement has spent.
 func (s *setter) count(steps int) {
 	if s.steps += steps; s.steps > maxUncounted {
-		s.spent.Add(uint64(s.steps) / 100)
+		s.spent.Add(uint64(s.steps) / stepsPerUnit)
 		s.steps = 0
 	}
 }

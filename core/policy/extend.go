@@ -98,6 +98,11 @@ const BundlePrefix = "oci://"
 
 func isBundle(reference string) bool { return strings.HasPrefix(reference, BundlePrefix) }
 
+// isPath tells the path of a policy from the name of a profile and from the address of anything.
+func isPath(reference string) bool {
+	return !strings.Contains(reference, ":") && (strings.HasSuffix(reference, ".yaml") || strings.HasSuffix(reference, ".yml"))
+}
+
 // base returns the policy that the file extends, or nil for none. A file that does not say extends the default, so
 // that an empty or a short policy is never laxer than no policy.
 func (l *language) base(r *reader, f *file, o *loading) (*Policy, error) {
@@ -107,7 +112,7 @@ func (l *language) base(r *reader, f *file, o *loading) (*Policy, error) {
 		name = Default
 	case name == noBase, strings.TrimSpace(name) == "": // the latter was reported
 		return nil, nil
-	case isBundle(name), strings.HasSuffix(name, ".yaml"), strings.HasSuffix(name, ".yml"):
+	case isBundle(name), isPath(name):
 		return l.elsewhere(r, f, o)
 	case !slices.Contains(Profiles(), name):
 		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, a path that ends in .yaml, "+

@@ -100,15 +100,44 @@ func (cost) CallCost(_, overload string, args []ref.Val, _ ref.Val) *uint64 {
 	var units uint64
 	switch overload {
 	case overloads.Matches, overloads.MatchesString:
-		units = 1 + (1+sizeOf(args[0]))*sizeOf(args[1])/400 + sizeOf(args[1])/10
-	case "glob", "purlMatches", "fromRegistry", "licensesAllowed", "licensesDenied":
-		units = 2 + (1+sizeOf(args[0]))*(1+sizeOf(args[1]))/100
+		units = costOfRegexp(sizeOf(args[0]), sizeOf(args[1]))
+	case "glob":
+		units = costOfGlob(str(args[0]), str(args[1]))
+	case "purlMatches", "fromRegistry":
+		units = 4 + sizeOf(args[0])*sizeOf(args[1])/stepsPerUnit
+	case "licensesAllowed", "licensesDenied":
+		units = 4 + (1+sizeOf(args[0]))*(1+sizeOf(args[1]))/100
 	case "compareVersions", "olderThan":
 		units = 2 + (sizeOf(args[0])+sizeOf(args[1]))/20
 	default:
 		return nil
 	}
 	return &units
+}
+
+// costOfRegexp is CEL's own estimate for what people write. Long texts and long expressions take more than their share,
+// as they no longer fit the fast ways of the engine.
+func costOfRegexp(text, expression uint64) uint64 {
+	units := (1 + text) * expression / 40
+	if text > 256 {
+		units *= 5
+	}
+	if expression > 40 {
+		units *= 4
+	}
+	return 1 + units + expression/10
+}
+
+// costOfGlob knows that a text which begins otherwise is not looked at further.
+func costOfGlob(text, pattern string) uint64 {
+	prefix := pattern
+	if star := strings.IndexByte(pattern, '*'); star >= 0 {
+		prefix = pattern[:star]
+	}
+	if !strings.HasPrefix(text, prefix) {
+		return 2
+	}
+	return 2 + uint64(len(text)-len(prefix))*uint64(len(pattern)-len(prefix))/stepsPerUnit
 }
 
 // sizeOf is the length of a text, or of all texts in a list.
@@ -216,6 +245,9 @@ func callGlob(args []ref.Val) ref.Val {
 	g, err := parseGlob(str(args[1]))
 	if err != nil {
 		return types.NewErr("glob: %v", err)
+	}
+	if text := str(args[0]); len(text) > maxGlobText || costOfGlob(text, str(args[1])) > maxCost {
+		return types.NewErr("glob: a text of %d bytes is too long to be compared with %q", len(text), str(args[1]))
 	}
 	return types.Bool(g.matches(str(args[0])))
 }

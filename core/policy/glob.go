@@ -83,55 +83,51 @@ func (g *glob) match(text string) (bool, int) {
 	}
 	var a, b [maxGlob + 1]bool
 	now, next := a[:len(g.tokens)+1], b[:len(g.tokens)+1]
-	g.enter(now, 0)
+	low, high, steps := 0, g.enter(now, 0), 1 // no place before low or after high is marked
 	for i := range len(text) {
-		clear(next)
-		alive := false
-		for at, here := range now[:len(g.tokens)] {
-			if here && g.step(next, at, text[i]) {
-				alive = true
+		first, last := len(g.tokens)+1, -1
+		for at := low; at <= min(high, len(g.tokens)-1); at++ {
+			if steps++; !now[at] {
+				continue
+			}
+			if from, to := g.step(next, at, text[i]); to >= 0 {
+				first, last = min(first, from), max(last, to)
 			}
 		}
-		if !alive {
-			return false, (i + 1) * len(g.tokens)
+		if last < 0 {
+			return false, steps
 		}
-		now, next = next, now
+		clear(now[low : high+1])
+		now, next, low, high = next, now, first, last
 	}
-	return now[len(g.tokens)], (len(text) + 1) * len(g.tokens)
+	return now[len(g.tokens)], steps
 }
 
-// enter marks a place in the pattern, and those that are reached from it without reading anything.
-func (g *glob) enter(states []bool, at int) {
-	for ; !states[at]; at++ {
+// enter marks a place in the pattern, and those that are reached from it without reading anything, and returns the last.
+func (g *glob) enter(states []bool, at int) int {
+	for ; ; at++ {
 		states[at] = true
 		if at == len(g.tokens) || g.tokens[at].kind == literalByte {
-			return
+			return at
 		}
 	}
 }
 
-// step reads one byte at a place in the pattern, and reports whether it leads anywhere.
-func (g *glob) step(next []bool, at int, c byte) bool {
-	switch t := g.tokens[at]; t.kind {
-	case literalByte:
-		if t.literal != c {
-			return false
-		}
-		g.enter(next, at+1)
-	case oneStar:
-		if c == '/' {
-			return false
-		}
-		g.enter(next, at)
-	case twoStars:
-		g.enter(next, at)
-	case segments:
+// step reads one byte at a place in the pattern, and returns the first and the last place that it leads to; -1 for none.
+func (g *glob) step(next []bool, at int, c byte) (from, to int) {
+	switch t := g.tokens[at]; {
+	case t.kind == literalByte && t.literal == c:
+		return at + 1, g.enter(next, at+1)
+	case t.kind == twoStars, t.kind == oneStar && c != '/':
+		return at, g.enter(next, at)
+	case t.kind == segments && c == '/':
 		next[at] = true
-		if c == '/' {
-			g.enter(next, at+1)
-		}
+		return at, g.enter(next, at+1)
+	case t.kind == segments:
+		next[at] = true
+		return at, at
 	}
-	return true
+	return -1, -1
 }
 
 // matchAny reports whether one of the patterns matches, and the steps.

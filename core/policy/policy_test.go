@@ -40,6 +40,8 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 			[]string{`2:10: "./org.yaml" cannot be read from here: only built-in policies can be extended`}},
 		"a path of another kind": {"version: 1\nextends: ./org.json\n",
 			[]string{`2:10: "./org.json" is not a policy that can be extended: accepted are the built-in relaxed, standard, strict, a path that ends in .yaml, oci://REGISTRY/REPOSITORY@sha256:…, or "none"`}},
+		"an address to extend": {"version: 1\nextends: https://policies.example/org.yaml\n",
+			[]string{`2:10: "https://policies.example/org.yaml" is not a policy that can be extended`}},
 		"a bundle by its tag": {"version: 1\nextends: oci://registry.example/policy:1\n",
 			[]string{`2:10: "oci://registry.example/policy:1" has no digest, and a tag may lead to another policy tomorrow; write oci://registry.example/policy@sha256:…, as "cleanbill policy push" prints it`}},
 		"a bundle without its name": {"version: 1\nextends: oci://x@sha256:y\n",

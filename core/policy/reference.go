@@ -64,12 +64,23 @@ func parseReference(s string) reference {
 
 // isHost tells a registry from the first part of a repository, as docker does.
 func isHost(s string) bool {
-	return strings.ContainsAny(s, ".:") || s == "localhost"
+	return strings.ContainsAny(s, ".:") && (isWordByte(s[0]) || s[0] == '[') || s == "localhost"
+}
+
+func isWordByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 func isRepository(path string) bool {
-	return path != "" && strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == "" &&
-		!strings.HasPrefix(path, "/") && !strings.HasSuffix(path, "/") && !strings.Contains(path, "//")
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyz0123456789._-/") != "" {
+		return false
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" || !isWordByte(part[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // referenceOf returns the parts of a subject's name, if it is an image from a registry. Such a subject is named with its
