@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -88,7 +87,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 // The error is a core.Failure as from Scan, or says which report could not be written; the result is then complete
 // all the same.
 func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
-	judge, err := loadPolicy(p.Policy)
+	judge, err := g.Policy(ctx, p.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -311,19 +310,4 @@ func interrupted(parent, ctx context.Context, err error) error {
 		cause = context.Cause(parent)
 	}
 	return &core.Failure{Doing: "finish", Err: cause}
-}
-
-// loadPolicy returns a built-in profile or the policy in a file.
-func loadPolicy(name string) (*policy.Policy, error) {
-	if name == "" {
-		name = "standard"
-	}
-	if slices.Contains(policy.Profiles(), name) {
-		return policy.Builtin(name)
-	}
-	data, err := readPolicyFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(name, data)
 }

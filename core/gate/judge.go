@@ -29,7 +29,7 @@ type JudgePlan struct {
 // What such evidence says is not authenticated: whoever could write the files could write anything. Its verdict can
 // refuse; before something is signed on its word, the image has to be read again.
 func (g *Gate) Judge(ctx context.Context, p JudgePlan) (*Result, error) {
-	judge, err := loadPolicy(p.Policy)
+	judge, err := g.Policy(ctx, p.Policy)
 	if err != nil {
 		return nil, err
 	}

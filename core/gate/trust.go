@@ -3,7 +3,6 @@ package gate
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
@@ -16,8 +15,6 @@ type SignerFiles struct {
 	Signers []policy.Signer
 	// TrustedRoot is a file as "cosign trusted-root create" writes it; needed for identities.
 	TrustedRoot string
-	// Dir is what the files are relative to; empty means the working directory.
-	Dir string
 }
 
 // maxTrust bounds a key or a trusted root, in bytes.
@@ -25,27 +22,34 @@ const maxTrust = 1 << 20
 
 // trust reads the files. What is wrong with them is the user's mistake.
 func (s SignerFiles) trust() (signature.Trust, error) {
+	return trustIn(s.Signers, policy.File{Name: s.TrustedRoot}, func(f policy.File, most int64) ([]byte, error) {
+		return localfile.Read(f.Name, most)
+	})
+}
+
+// trustIn reads the keys and the root from wherever they are.
+func trustIn(signers []policy.Signer, root policy.File, read func(policy.File, int64) ([]byte, error)) (signature.Trust, error) {
 	var t signature.Trust
-	if len(s.Signers) == 0 {
+	if len(signers) == 0 {
 		return t, nil
 	}
-	if s.TrustedRoot != "" {
-		raw, err := s.read(s.TrustedRoot)
+	if root.Name != "" {
+		raw, err := read(root, maxTrust)
 		if err == nil {
 			t.Root, err = signature.ParseRoot(raw)
 		}
 		if err != nil {
-			return t, &core.Failure{Doing: "read the trusted root " + s.TrustedRoot, Err: err, Usage: true,
+			return t, &core.Failure{Doing: "read the trusted root " + root.Name, Err: err, Usage: true,
 				Hint: "make one with: cosign trusted-root create"}
 		}
 	}
-	for _, signer := range s.Signers {
+	for _, signer := range signers {
 		if signer.Key == "" {
 			t.Identities = append(t.Identities, signature.Identity{Issuer: signer.Issuer, IssuerPattern: signer.IssuerPattern,
 				Subject: signer.Identity, SubjectPattern: signer.IdentityPattern})
 			continue
 		}
-		raw, err := s.read(signer.Key)
+		raw, err := read(policy.File{Name: signer.Key, From: signer.From}, maxTrust)
 		if err != nil {
 			return t, &core.Failure{Doing: "read the key " + signer.Key, Err: err, Usage: true}
 		}
@@ -60,13 +64,6 @@ func (s SignerFiles) trust() (signature.Trust, error) {
 			Hint: "name the trusted root's file with --trusted-root, or in the policy as trusted-root"}
 	}
 	return t, nil
-}
-
-func (s SignerFiles) read(name string) ([]byte, error) {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(s.Dir, name)
-	}
-	return localfile.Read(name, maxTrust)
 }
 
 // trusts are whose signatures count for what.
@@ -87,13 +84,11 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 		p.Advisories = a.Source
 	}
 	p.Offline = p.Offline || a.Offline
-	signers := SignerFiles{Signers: a.SignedBy, TrustedRoot: judge.TrustedRoot(), Dir: filepath.Dir(p.Policy)}
 	var err error
-	if t.advisories, err = signers.trust(); err != nil {
+	if t.advisories, err = trustIn(a.SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
 		return p, t, underPolicy(judge, err)
 	}
-	signers.Signers = judge.VEX().SignedBy
-	if t.vex, err = signers.trust(); err != nil {
+	if t.vex, err = trustIn(judge.VEX().SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
 		return p, t, underPolicy(judge, err)
 	}
 	return p, t, nil

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -24,10 +23,10 @@ const (
 	predicateCycloneDXVEX = "https://cyclonedx.org/vex"
 )
 
-// vexFile is a document on this machine.
+// vexFile is a document on this machine, or beside a policy.
 type vexFile struct {
 	name string // as it was named
-	path string
+	read func() ([]byte, error)
 	// trustedBy says why it counts without a signature; empty if it does not.
 	trustedBy string
 }
@@ -40,18 +39,14 @@ func vexFiles(p Plan, judge *policy.Policy) []vexFile {
 	if judge != nil {
 		v, by = judge.VEX(), "policy "+judge.Ref().Name
 	}
-	for _, name := range v.Files {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(p.Policy), name)
-		}
-		out = append(out, vexFile{name, path, by})
+	for _, f := range v.Files {
+		out = append(out, vexFile{f.Name, func() ([]byte, error) { return judge.ReadFile(f, maxVEX) }, by})
 	}
 	if !v.AcceptUnsigned {
 		by = ""
 	}
 	for _, name := range p.VEX {
-		out = append(out, vexFile{name, name, by})
+		out = append(out, vexFile{name, func() ([]byte, error) { return localfile.Read(name, maxVEX) }, by})
 	}
 	return out
 }
@@ -73,7 +68,7 @@ type vexBundle struct {
 func readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
 	s := &statements{trust: trust}
 	for _, f := range files {
-		raw, err := localfile.Read(f.path, maxVEX)
+		raw, err := f.read()
 		if err == nil && isBundle(raw) {
 			s.bundles = append(s.bundles, vexBundle{f.name, raw})
 			continue

@@ -42,7 +42,7 @@ func (j *judgement) evaluate() []core.Outcome {
 func (j *judgement) evaluateFindings() []core.Outcome {
 	order := j.findingOrder()
 	outcomes := make([]core.Outcome, len(order))
-	rules := j.policy.rulesOver(overFindings)
+	rules := j.rulesOver(overFindings)
 	var work sync.WaitGroup
 	var lock sync.Mutex
 	parallel := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))
@@ -101,7 +101,7 @@ func excused(f *core.Finding, s *core.VEXStatement) core.Outcome {
 // first returns the number of the first rule whose condition holds, or -1.
 func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) int {
 	for _, n := range rules {
-		holds, err := j.policy.rules[n].condition.holds(s)
+		holds, err := s.holds(n)
 		if err != nil {
 			b := broken[n]
 			if b == nil {
@@ -120,6 +120,17 @@ func (j *judgement) first(rules []int, s *setter, broken map[int]*brokenRule) in
 }
 
 var errTooDear = errors.New("the rules that loop over lists take too many steps altogether")
+
+// holds reports whether a rule is for what the setter has set, and its condition holds.
+func (s *setter) holds(n int) (bool, error) {
+	r := s.policy.rules[n]
+	if r.AppliesTo != nil {
+		if within, err := s.within(n); err != nil || !within {
+			return false, err
+		}
+	}
+	return r.condition.holds(s)
+}
 
 // holds evaluates a condition for what the setter has set.
 func (e *expression) holds(s *setter) (bool, error) {
@@ -205,7 +216,7 @@ func compareOutcomes(a, b core.Outcome) int {
 		cmp.Compare(a.Message, b.Message))
 }
 
-// evaluateFacts applies the rules over packages, images and subjects. Unlike a finding, a fact that no rule matches is
+// evaluateFacts applies the rules over packages, images, subjects, examinations and the evidence as a whole. Unlike a finding, a fact that no rule matches is
 // no outcome: it is not a flaw.
 func (j *judgement) evaluateFacts() []core.Outcome {
 	var outcomes []core.Outcome
@@ -223,30 +234,50 @@ func (j *judgement) evaluateFacts() []core.Outcome {
 		}
 		outcomes = append(outcomes, core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text})
 	}
-	if rules := j.policy.rulesOver(overPackages); len(rules) > 0 {
+	if rules := j.rulesOver(overPackages); len(rules) > 0 {
 		for i := range j.evidence.Packages {
 			p := &j.evidence.Packages[i]
 			s.pkg(p)
 			apply(rules, p.Subject, strings.TrimSpace(p.Name+" "+p.Version))
 		}
 	}
-	if rules := j.policy.rulesOver(overImages); len(rules) > 0 {
+	if rules := j.rulesOver(overImages); len(rules) > 0 {
 		for digest := range j.images {
 			s.reset(digest)
 			apply(rules, digest, j.nameOf(digest))
 		}
 	}
-	if rules := j.policy.rulesOver(overSubjects); len(rules) > 0 {
+	if rules := j.rulesOver(overSubjects); len(rules) > 0 {
 		for digest := range j.subjects {
 			s.reset(digest)
 			apply(rules, digest, j.nameOf(digest))
 		}
+	}
+	if rules := j.rulesOver(overExaminations); len(rules) > 0 {
+		for i := range j.evidence.Examinations {
+			x := &j.evidence.Examinations[i]
+			s.reset(x.Subject)
+			s.scope.examination = x
+			apply(rules, x.Subject, x.Name+" by "+x.Tool)
+		}
+	}
+	if rules := j.rulesOver(overEvidence); len(rules) > 0 {
+		s.reset("")
+		apply(rules, j.firstSubject(), "all evidence")
 	}
 	j.merge(broken)
 	slices.SortFunc(outcomes, func(a, b core.Outcome) int {
 		return cmp.Or(j.bySubject(a.Subject, b.Subject), compareOutcomes(a, b))
 	})
 	return outcomes
+}
+
+// firstSubject stands for all of them in an outcome that is about none in particular.
+func (j *judgement) firstSubject() core.Digest {
+	if len(j.evidence.Subjects) == 0 {
+		return ""
+	}
+	return j.evidence.Subjects[0].Digest
 }
 
 func (j *judgement) nameOf(digest core.Digest) string {

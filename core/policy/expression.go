@@ -40,20 +40,22 @@ func newLanguage() (*language, error) {
 		return nil, fmt.Errorf("set up CEL: %w", err)
 	}
 	s := newSchema(standard.CELTypeProvider(), standard.CELTypeAdapter())
-	options := append(constants(),
+	options := slices.Concat(constants(), functionOptions(), []cel.EnvOption{
 		cel.CustomTypeProvider(s),
 		cel.CustomTypeAdapter(s),
 		cel.Variable(varFinding, cel.ObjectType("Finding")),
 		cel.Variable(packageInside, cel.ObjectType("Package")),
 		cel.Variable(varImage, cel.ObjectType("Image")),
 		cel.Variable(varSubject, cel.ObjectType("Subject")),
+		cel.Variable(varExamination, cel.ObjectType("Examination")),
+		cel.Variable(varEvidence, cel.ObjectType("Evidence")),
 		cel.Variable(varNow, cel.TimestampType),
 		cel.ParserRecursionLimit(maxNesting),
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.RegexProgramSizeLimit(maxRegexp),
 		cel.DefaultUTCTimeZone(true),
-	)
+	})
 	env, err := standard.Extend(options...)
 	if err != nil {
 		return nil, fmt.Errorf("set up CEL: %w", err)
@@ -65,7 +67,8 @@ func newLanguage() (*language, error) {
 type expression struct {
 	program cel.Program
 	result  *cel.Type
-	// loops says that evaluating it can take longer than its length says, and so is counted.
+	// loops says that evaluating it can take longer than its length says, and so is counted: it has a loop, or calls a
+	// function that takes as long as its arguments are.
 	loops bool
 	// speaksOf are the variables in it.
 	speaksOf map[string]bool
@@ -88,19 +91,19 @@ func (l *language) compile(source string) (*expression, []flaw) {
 		return nil, l.flawsOf(issues, inside)
 	}
 	tree := checked.NativeRep()
-	if flaws := l.misspelt(tree); len(flaws) > 0 {
+	if flaws := append(l.misspelt(tree), ill(tree)...); len(flaws) > 0 {
 		return nil, flaws
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	counted := loops(tree)
-	if counted {
-		options = append(options, cel.CostLimit(maxCost))
+	dear := counted(tree)
+	if dear {
+		options = append(options, cel.CostLimit(maxCost), cel.CostTracking(cost{}))
 	}
 	program, err := l.env.Program(checked, options...)
 	if err != nil {
 		return nil, []flaw{{what: err.Error()}}
 	}
-	return &expression{program: program, result: checked.OutputType(), loops: counted, speaksOf: variables(tree)}, nil
+	return &expression{program: program, result: checked.OutputType(), loops: dear, speaksOf: variables(tree)}, nil
 }
 
 // renamePackage replaces the identifier "package" by the name that it has inside. It reads the tokens with CEL's own
@@ -162,7 +165,7 @@ func (l *language) unknownField(name string, id int64, inside string) string {
 			continue
 		}
 		if o := l.objectAt(e.AsSelect().Operand()); o != nil {
-			return fmt.Sprintf("a %s has no field %q", strings.ToLower(o.name), name) + didYouMean(name, o.names())
+			return fmt.Sprintf("%s has no field %q", o.called(), name) + didYouMean(name, o.names())
 		}
 	}
 	return fmt.Sprintf("there is no field %q", name)
@@ -189,8 +192,8 @@ func (l *language) objectAt(e ast.Expr) *object {
 
 // known are the names that an expression can begin with.
 func (l *language) known() []string {
-	names := []string{varFinding, varPackage, varImage, varSubject, varNow, "has", "size", "matches", "startsWith",
-		"endsWith", "contains", "exists", "all"}
+	names := append([]string{varFinding, varPackage, varImage, varSubject, varExamination, varEvidence, varNow, "has", "size",
+		"matches", "startsWith", "endsWith", "contains", "exists", "all", "duration", "timestamp"}, ownFunctions()...)
 	for _, v := range l.env.Variables() {
 		if name := v.Name(); name == strings.ToUpper(name) {
 			names = append(names, name)
@@ -201,6 +204,9 @@ func (l *language) known() []string {
 
 // mismatch explains an operator between values of different types.
 func mismatch(operator, operands string) string {
+	if how := signature(operator); how != "" {
+		return fmt.Sprintf("%s is called otherwise: %s", strings.TrimPrefix(operator, "@"), how)
+	}
 	operator = strings.Trim(operator, "_")
 	hint := ""
 	if operands == "(int, string)" || operands == "(string, int)" {
@@ -262,11 +268,6 @@ func textOf(e ast.Expr) (string, bool) {
 	}
 	value, ok := e.AsLiteral().(types.String)
 	return string(value), ok
-}
-
-// loops reports whether the expression has a comprehension, such as exists, all, filter or map.
-func loops(tree *ast.AST) bool {
-	return len(collect(tree, ast.ComprehensionKind)) > 0
 }
 
 func variables(tree *ast.AST) map[string]bool {

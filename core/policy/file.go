@@ -26,9 +26,13 @@ const (
 
 // file is a policy file as it was written, checked for form but not for meaning.
 type file struct {
+	path       string
 	name       string
 	extends    string
 	extendsAt  *yaml.Node
+	extendedBy []Signer
+	locked     []string
+	lockedAt   *yaml.Node
 	require    []string
 	accept     []acceptance
 	starterOK  *bool
@@ -37,8 +41,15 @@ type file struct {
 
 	advisories  advisoriesText
 	vex         *VEX
-	trustedRoot string
+	trustedRoot File
+
+	// nodes are the keys that the file has, with their values, and files what they name beside it.
+	nodes map[string]keyed
+	files []File
 }
+
+// keyed is a key of a mapping and its value.
+type keyed struct{ key, value *yaml.Node }
 
 // ruleText is one rule as it was written.
 type ruleText struct {
@@ -48,6 +59,8 @@ type ruleText struct {
 	when    *yaml.Node
 	action  core.Action
 	message *yaml.Node
+	locked  bool
+	applies *appliesTo
 }
 
 // Problem is one thing that is wrong with a policy file.
@@ -79,8 +92,14 @@ func (p Problems) Error() string {
 // reader walks the YAML nodes and gathers what is wrong, so that one run reports everything.
 type reader struct {
 	file     string
+	from     string // what the files that it names are relative to
 	lines    []string
 	problems Problems
+	others   Problems // of the policies that it extends
+	files    []File   // that it names
+
+	// visit, if set, sees the keys of every mapping that is read. A test finds all of them with it.
+	visit func(known map[string]func(*yaml.Node))
 }
 
 func (r *reader) reject(node *yaml.Node, format string, args ...any) {
@@ -93,19 +112,21 @@ func (r *reader) add(line, column int, what string) {
 
 // failure is all problems as one error, in the order of the file.
 func (r *reader) failure() error {
-	if len(r.problems) == 0 {
+	if len(r.problems)+len(r.others) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &core.Failure{Doing: "read policy " + r.file, Err: r.problems[:min(len(r.problems), maxProblems)], Usage: true}
+	all := append(slices.Clone(r.problems), r.others...)
+	return &core.Failure{Doing: "read policy " + r.file, Err: all[:min(len(all), maxProblems)], Usage: true}
 }
 
 // readFile parses a policy file. What is wrong with its form is gathered in the reader, where what is wrong with its
 // meaning joins it; only a file that is not one YAML mapping is an error here.
-func readFile(name string, data []byte) (*file, *reader, error) {
-	r := &reader{file: name, lines: strings.Split(string(data), "\n")}
+func readFile(source Source) (*file, *reader, error) {
+	name, data := source.Name, source.Data
+	r := &reader{file: name, from: source.From, lines: strings.Split(string(data), "\n")}
 	if len(data) > maxFile {
 		return nil, nil, &core.Failure{
 			Doing: "read policy " + name,
@@ -203,6 +224,9 @@ func kindOf(node *yaml.Node) string {
 // keys calls the function of each key in a mapping, once, and reports unknown and repeated keys.
 func (r *reader) keys(node *yaml.Node, known map[string]func(*yaml.Node)) map[string]bool {
 	seen := map[string]bool{}
+	if r.visit != nil {
+		r.visit(known)
+	}
 	if node.Kind != yaml.MappingNode {
 		r.reject(node, "this must be a mapping of keys to values, not %s", kindOf(node))
 		return seen
@@ -233,7 +257,7 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 func (r *reader) policy(root *yaml.Node) *file {
-	f := &file{}
+	f := &file{path: r.file, nodes: map[string]keyed{}}
 	seen := r.keys(root, map[string]func(*yaml.Node){
 		"version": func(n *yaml.Node) {
 			if n.Kind != yaml.ScalarNode || n.Value != "1" {
@@ -242,17 +266,35 @@ func (r *reader) policy(root *yaml.Node) *file {
 		},
 		"name":                  func(n *yaml.Node) { f.name = r.word(n) },
 		"extends":               func(n *yaml.Node) { f.extends, f.extendsAt = r.text(n), n },
+		"extends-signed-by":     func(n *yaml.Node) { f.extendedBy = r.signers(n) },
+		"locked":                func(n *yaml.Node) { f.locked, f.lockedAt = r.words(n), n },
 		"require":               func(n *yaml.Node) { f.require = r.required(n) },
 		"accept":                func(n *yaml.Node) { f.accept = r.acceptances(n) },
 		"starter-ok":            func(n *yaml.Node) { f.starterOK = r.boolean(n) },
 		"excluded-platforms-ok": func(n *yaml.Node) { f.excludedOK = r.boolean(n) },
 		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
-		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
+		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.named(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 	})
 	if !seen["version"] {
 		r.reject(root, `the key "version" is missing; write "version: 1"`)
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		f.nodes[root.Content[i].Value] = keyed{root.Content[i], root.Content[i+1]}
+	}
+	if seen["extends-signed-by"] && !isBundle(f.extends) {
+		r.reject(f.nodes["extends-signed-by"].key, "signatures are of bundles: this needs extends: oci://REGISTRY/REPOSITORY@sha256:…")
+	}
+	f.files = r.files
+	return f
+}
+
+// named is a file that lies beside the policy.
+func (r *reader) named(n *yaml.Node) File {
+	f := File{Name: r.text(n), From: r.from}
+	if f.Name != "" {
+		r.files = append(r.files, f)
 	}
 	return f
 }
@@ -353,15 +395,25 @@ func (r *reader) rules(n *yaml.Node) []ruleText {
 
 func (r *reader) rule(item *yaml.Node) ruleText {
 	t := ruleText{node: item, over: overFindings}
+	var appliesAt *yaml.Node
 	seen := r.keys(item, map[string]func(*yaml.Node){
 		"name":    func(n *yaml.Node) { t.name = r.word(n) },
-		"for":     func(n *yaml.Node) { t.over = r.choice(n, overFindings, overPackages, overImages, overSubjects) },
+		"for":     func(n *yaml.Node) { t.over = r.choice(n, kindsOfThings()...) },
 		"when":    func(n *yaml.Node) { r.text(n); t.when = n },
 		"message": func(n *yaml.Node) { r.text(n); t.message = n },
 		"action": func(n *yaml.Node) {
 			t.action = core.Action(r.choice(n, string(core.ActionFail), string(core.ActionWarn), string(core.ActionIgnore)))
 		},
+		"applies-to": func(n *yaml.Node) { t.applies, appliesAt = r.appliesTo(n), n },
+		"locked": func(n *yaml.Node) {
+			if b := r.boolean(n); b != nil {
+				t.locked = *b
+			}
+		},
 	})
+	if t.applies != nil && t.applies.Paths != nil && t.over != overFindings && t.over != overPackages {
+		r.reject(appliesAt, "only findings and packages have paths, and this rule is for %s", t.over)
+	}
 	for _, key := range []string{"name", "when", "action"} {
 		if item.Kind == yaml.MappingNode && !seen[key] {
 			r.reject(item, "the key %q of this rule is missing", key)

@@ -21,21 +21,27 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 	}
 	rules := strings.Repeat("- {name: r, when: 'true', action: fail}\n", 501)
 	for name, text := range map[string]string{
-		"an alias bomb":          bomb,
-		"deep flow":              "version: 1\nname: " + strings.Repeat("[", 50_000),
-		"deep flow, closed":      "version: 1\nname: " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000),
-		"deep mappings":          "version: 1\nname: " + strings.Repeat("{a: ", 3_000) + strings.Repeat("}", 3_000),
-		"a huge file":            "version: 1\n#" + strings.Repeat("x", 300<<10),
-		"many rules":             "version: 1\nrules:\n" + rules,
-		"a long expression":      ruled(strings.Repeat("finding.exploited || ", 300) + "true"),
-		"a long package":         ruled("package.name == \"" + strings.Repeat("package", 3_000) + "\""),
-		"nested parentheses":     ruled(strings.Repeat("(", 1_500) + "true" + strings.Repeat(")", 1_500)),
-		"nested lists":           ruled(strings.Repeat("[", 1_500) + strings.Repeat("]", 1_500) + " == []"),
-		"nested macros":          ruled("finding.ids" + strings.Repeat(".map(x, finding.ids", 60) + strings.Repeat(")", 60) + " == []"),
-		"a huge expression":      ruled("finding.rule.matches(\"(a{1000}){1000}\")"),
-		"bytes that are no text": "version: 1\nname: \xff\xfe\n",
-		"control characters":     "version: 1\nname: \"\x01\"\n",
-		"a NUL":                  "version: 1\x00\n",
+		"an alias bomb":             bomb,
+		"deep flow":                 "version: 1\nname: " + strings.Repeat("[", 50_000),
+		"deep flow, closed":         "version: 1\nname: " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000),
+		"deep mappings":             "version: 1\nname: " + strings.Repeat("{a: ", 3_000) + strings.Repeat("}", 3_000),
+		"a huge file":               "version: 1\n#" + strings.Repeat("x", 300<<10),
+		"many rules":                "version: 1\nrules:\n" + rules,
+		"a long expression":         ruled(strings.Repeat("finding.exploited || ", 300) + "true"),
+		"a long package":            ruled("package.name == \"" + strings.Repeat("package", 3_000) + "\""),
+		"nested parentheses":        ruled(strings.Repeat("(", 1_500) + "true" + strings.Repeat(")", 1_500)),
+		"nested lists":              ruled(strings.Repeat("[", 1_500) + strings.Repeat("]", 1_500) + " == []"),
+		"nested macros":             ruled("finding.ids" + strings.Repeat(".map(x, finding.ids", 60) + strings.Repeat(")", 60) + " == []"),
+		"a huge expression":         ruled("finding.rule.matches(\"(a{1000}){1000}\")"),
+		"many patterns":             "version: 1\nrules: [{name: r, when: 'true', action: fail, applies-to: {paths: [" + strings.Repeat("a,", 200) + "b]}}]\n",
+		"a long pattern":            "version: 1\nrules: [{name: r, when: 'true', action: fail, applies-to: {paths: ['" + strings.Repeat("*a", 200) + "']}}]\n",
+		"a long pattern, called":    ruled("glob(finding.path, \"" + strings.Repeat("*a", 200) + "\")"),
+		"a huge regexp in a signer": "version: 1\nvex: {signed-by: [{identity-pattern: '(a{1000}){1000}', issuer: x}]}\n",
+		"nested functions":          ruled(strings.Repeat("registryOf(", 60) + "finding.path" + strings.Repeat(")", 60) + " == \"\""),
+		"an alias bomb of rules":    "version: 1\nrules: &r [{name: a, when: 'true', action: fail}]\nlocked: *r\n",
+		"bytes that are no text":    "version: 1\nname: \xff\xfe\n",
+		"control characters":        "version: 1\nname: \"\x01\"\n",
+		"a NUL":                     "version: 1\x00\n",
 	} {
 		start := time.Now()
 		if _, err := policy.Parse("p.yaml", []byte(text)); !core.Usage(err) {
@@ -72,6 +78,42 @@ func TestHostileConditionsStop(t *testing.T) {
 	}
 }
 
+// Patterns, licenses and versions are written by strangers as well as by the policy. Whatever they are, judging ends
+// soon: what is too dear decides nothing, and leaves the verdict undecided.
+func TestHostilePatternsMeetHostileTexts(t *testing.T) {
+	long := strings.Repeat("a", 4000) // the longest that is matched
+	e := evidence()
+	for range 4_000 {
+		f := flaw(all())
+		f.Locations = []core.Location{{Path: long + "/x"}}
+		f.Package.Version = long
+		e.Findings = append(e.Findings, f)
+	}
+	e.Packages = []core.Package{{Subject: image, Name: "p", Version: "1.0", Purl: "pkg:npm/p@1.0", Licenses: []string{
+		strings.Repeat("(MIT OR ", 200) + "MIT" + strings.Repeat(")", 200), strings.Repeat("MIT AND ", 250) + "ISC", long}}}
+	dear := strings.Repeat("*a", 100) + "b"
+	for name, text := range map[string]string{
+		"globs":      ruled("glob(finding.path, \"" + dear + "\")"),
+		"regexps":    ruled("finding.path.matches(\"(a*)*(a*)*(a*)*(a*)*(a*)*b\")"),
+		"made ones":  ruled("finding.path.matches(finding.path)"),
+		"licenses":   ruled("finding.rule != \"\" && licensesAllowed(package.licenses, [\"" + strings.Repeat("*A", 100) + "\", \"ISC\"])"),
+		"registries": ruled("fromRegistry(\"r.example/\" + finding.path, [\"" + dear + "\"])"),
+		"purls":      ruled("purlMatches(\"pkg:npm/\" + finding.path, \"pkg:npm/" + dear + "\")"),
+		"paths":      "version: 1\nrules: [{name: mine, when: 'true', action: ignore, applies-to: {paths: ['" + dear + "', '*" + dear + "']}}]\n",
+	} {
+		start := time.Now()
+		v := parsed(t, text).Judge(&e, nil, now)
+		took := time.Since(start)
+		t.Logf("%s: %v, %d decided by it, %d gaps", name, took.Round(time.Millisecond), len(v.Ignored), len(v.Gaps))
+		if len(v.Ignored)+len(v.Refusals)+len(v.Warnings) != len(e.Findings) {
+			t.Errorf("%s: %d outcomes", name, len(v.Ignored)+len(v.Refusals)+len(v.Warnings))
+		}
+		if len(v.Gaps) > 0 && (len(v.Ignored) > 0 || v.Decision == core.Passed) {
+			t.Errorf("%s: a rule that is too dear decided %d findings", name, len(v.Ignored))
+		}
+	}
+}
+
 func TestConditionsReachNothingOutside(t *testing.T) {
 	for _, call := range []string{"now()", "env(\"HOME\")", "file(\"/etc/passwd\")", "http(\"http://x\")", "random()", "os.Getenv(\"x\")"} {
 		if _, err := policy.Parse("p.yaml", []byte(ruled(call+" == finding.rule"))); !core.Usage(err) {
@@ -94,6 +136,9 @@ func FuzzParse(f *testing.F) {
 		ruled("finding.aliases[0] == 'x' && package.name.startsWith(\"package\") // package"),
 		"version: 1\nrules:\n- name: m\n  for: packages\n  action: warn\n  when: >\n    'GPL' in package.licenses &&\n\n    true\n  message: '{package.name} {{}}'\n",
 		"version: 1\nrules: [{name: r, when: \"finding.rule == '\\u00e9'\", action: fail}]",
+		"version: 1\nextends: oci://r.example/p@sha256:" + strings.Repeat("0", 64) + "\nextends-signed-by: [{key: a}]\n",
+		"version: 1\nlocked: [vex]\nrules: [{name: r, locked: true, for: examinations, when: examination.name == 'x', action: fail, applies-to: {branches: [main], images: ['**/a*']}}]",
+		ruled("glob(finding.path, '**/*.go') || olderThan(package.version, '2', 'npm') || licensesDenied(package.licenses, ['GPL-*']) || daysSince(finding.published) > 3"),
 		"version: 1\n---\n", "&a [*a]", "{", "version: !!int 1", "rules: |\n  x\n",
 	} {
 		f.Add([]byte(seed))

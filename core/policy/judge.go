@@ -28,7 +28,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 		Warnings: withAction(outcomes, core.ActionWarn),
 		Ignored:  withAction(outcomes, core.ActionIgnore),
 		Gaps:     j.ruleGaps(),
-		Counts:   core.CountsOf(e),
+		Counts:   j.counts,
 		Upgrades: []core.Upgrade{},
 	}
 	gaps, accepted := j.examinationGaps()
@@ -83,6 +83,7 @@ type judgement struct {
 	budget  uint64
 	spent   atomic.Uint64
 	tooDear bool
+	counts  core.Counts
 }
 
 // packageKey finds the package that a finding names.
@@ -97,6 +98,7 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 		evidence: e,
 		budget:   maxTotalCost,
 		now:      now,
+		counts:   core.CountsOf(e),
 		rank:     make(map[core.Digest]int, len(e.Subjects)),
 		subjects: make(map[core.Digest]*core.Subject, len(e.Subjects)),
 		images:   make(map[core.Digest]*core.ImageFacts, len(e.Images)),
@@ -178,11 +180,13 @@ func (j *judgement) rankOf(d core.Digest) int {
 
 // nothing are the zero values that stand for what a scope does not have.
 type nothing struct {
-	finding core.Finding
-	pkg     core.Package
-	image   core.ImageFacts
-	distro  core.Distro
-	subject core.Subject
+	finding     core.Finding
+	pkg         core.Package
+	image       core.ImageFacts
+	distro      core.Distro
+	subject     core.Subject
+	examination core.Examination
+	change      core.Change
 }
 
 // setter fills a scope with one thing after the other.
@@ -192,11 +196,18 @@ type setter struct {
 	frame   interpreter.ExecutionFrame // holds the scope; kept to spare an allocation for each evaluation
 	nothing nothing
 	partial core.Package // what a finding says of a package that is not in the evidence
+	// imageFits says of each rule whether it is for the image of a subject.
+	imageFits   []fit
+	imageFitsOf core.Digest
+	steps       int // of globs, which are not yet counted
 }
 
 func (j *judgement) newSetter() *setter {
 	s := &setter{judgement: j}
-	s.scope = scope{now: types.Timestamp{Time: j.now}}
+	s.scope = scope{now: types.Timestamp{Time: j.now}, evidence: j.evidence, counts: &j.counts, change: &s.nothing.change}
+	if j.evidence.Change != nil {
+		s.scope.change = j.evidence.Change
+	}
 	s.frame.Activation = &s.scope
 	s.reset("")
 	return s
@@ -206,7 +217,7 @@ func (j *judgement) newSetter() *setter {
 func (s *setter) reset(subject core.Digest) {
 	s.scope.finding, s.scope.pkg = &s.nothing.finding, &s.nothing.pkg
 	s.scope.image, s.scope.distro = &s.nothing.image, &s.nothing.distro
-	s.scope.subject = &s.nothing.subject
+	s.scope.subject, s.scope.examination = &s.nothing.subject, &s.nothing.examination
 	if known := s.subjects[subject]; known != nil {
 		s.scope.subject = known
 	}
@@ -245,11 +256,11 @@ func (s *setter) pkg(p *core.Package) {
 	s.scope.pkg = p
 }
 
-// rulesOver are the numbers of the rules that are evaluated for one kind of thing.
-func (p *Policy) rulesOver(over string) []int {
+// rulesOver are the numbers of the rules that are evaluated for one kind of thing, on the branch that is judged.
+func (j *judgement) rulesOver(over string) []int {
 	var numbers []int
-	for i, r := range p.rules {
-		if r.Over == over {
+	for i, r := range j.policy.rules {
+		if r.Over == over && r.decides(r.fitsBranch(j.evidence.Change)) {
 			numbers = append(numbers, i)
 		}
 	}

@@ -21,6 +21,9 @@ const (
 	varImage   = "image"
 	varSubject = "subject"
 	varNow     = "now"
+
+	varExamination = "examination"
+	varEvidence    = "evidence"
 )
 
 // packageInside is what the variable "package" is called inside the engine: CEL reserves that word, although only for
@@ -44,6 +47,18 @@ type object struct {
 	fields map[string]field
 }
 
+// called is the object with its article, for messages.
+func (o *object) called() string {
+	name := strings.ToLower(o.name)
+	switch {
+	case name == varEvidence || strings.HasSuffix(name, "s"):
+		return name
+	case strings.ContainsRune("aeiou", rune(name[0])):
+		return "an " + name
+	}
+	return "a " + name
+}
+
 func (o *object) names() []string {
 	names := make([]string, 0, len(o.fields))
 	for name := range o.fields {
@@ -65,7 +80,7 @@ type schema struct {
 
 func newSchema(provider types.Provider, adapter types.Adapter) *schema {
 	s := &schema{Provider: provider, adapter: adapter, objects: map[string]*object{}, fields: map[string]map[string]*types.FieldType{}}
-	for _, o := range []*object{findingObject(), fixObject(), packageObject(), imageObject(), distroObject(), subjectObject()} {
+	for _, o := range objects() {
 		s.objects[o.name] = o
 		s.fields[o.name] = make(map[string]*types.FieldType, len(o.fields))
 		for name, f := range o.fields {
@@ -177,6 +192,10 @@ func (s *schema) objectOf(variable string) *object {
 		return s.objects["Image"]
 	case varSubject:
 		return s.objects["Subject"]
+	case varExamination:
+		return s.objects["Examination"]
+	case varEvidence:
+		return s.objects["Evidence"]
 	}
 	return nil
 }

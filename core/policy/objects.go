@@ -14,18 +14,22 @@ import (
 // scope is the one thing that is being judged and what belongs to it. It is reused for the next, so nothing may keep
 // it. No pointer is nil: what does not exist is the zero value.
 type scope struct {
-	now     types.Timestamp
-	finding *core.Finding
-	pkg     *core.Package
-	image   *core.ImageFacts
-	distro  *core.Distro
-	subject *core.Subject
+	now         types.Timestamp
+	finding     *core.Finding
+	pkg         *core.Package
+	image       *core.ImageFacts
+	distro      *core.Distro
+	subject     *core.Subject
+	examination *core.Examination
+	evidence    *core.Evidence
+	change      *core.Change
+	counts      *core.Counts
 }
 
 // ResolveName implements cel.Activation. All objects are the scope itself, which their fields read from.
 func (s *scope) ResolveName(name string) (any, bool) {
 	switch name {
-	case varFinding, packageInside, varImage, varSubject:
+	case varFinding, packageInside, varImage, varSubject, varExamination, varEvidence:
 		return s, true
 	case varNow:
 		return s.now, true
@@ -35,6 +39,12 @@ func (s *scope) ResolveName(name string) (any, bool) {
 
 // Parent implements cel.Activation.
 func (s *scope) Parent() cel.Activation { return nil }
+
+// objects are all types that expressions see.
+func objects() []*object {
+	return []*object{findingObject(), fixObject(), secretObject(), packageObject(), imageObject(), baseObject(), distroObject(),
+		subjectObject(), examinationObject(), evidenceObject(), advisoriesObject(), changeObject()}
+}
 
 // findingObject, packageObject and the others name fields as the evidence document does.
 func findingObject() *object {
@@ -73,6 +83,35 @@ func findingObject() *object {
 		"references": texts(func(s *scope) []string { return s.finding.References }),
 		"visible":    flag(func(s *scope) bool { return s.finding.Origin == nil || s.finding.Origin.RemovedIn == nil }),
 		"layer":      number(func(s *scope) int { return layerOf(s.finding.Origin) }),
+		"createdBy":  text(func(s *scope) string { return createdBy(s.finding.Origin) }),
+		"weaknesses": texts(func(s *scope) []string { return s.finding.Weaknesses }),
+		"suppressed": flag(func(s *scope) bool { return len(s.finding.Suppressions) > 0 }),
+		"suppressedBy": texts(func(s *scope) []string {
+			var by []string
+			for _, suppression := range s.finding.Suppressions {
+				by = append(by, suppression.By)
+			}
+			slices.Sort(by)
+			return slices.Compact(by)
+		}),
+		"secret": nested("Secret", func(s *scope) bool { return s.finding.Secret != nil }),
+	}}
+}
+
+func secretObject() *object {
+	return &object{name: "Secret", fields: map[string]field{
+		"entropy": decimal(func(s *scope) (float64, bool) {
+			if s.finding.Secret == nil {
+				return 0, false
+			}
+			return s.finding.Secret.Entropy, true
+		}),
+		"verified": text(func(s *scope) string {
+			if s.finding.Secret == nil {
+				return ""
+			}
+			return s.finding.Secret.Verified
+		}),
 	}}
 }
 
@@ -105,32 +144,55 @@ func packageObject() *object {
 		"paths":         texts(func(s *scope) []string { return pathsOf(s.pkg.Locations) }),
 		"analyzer":      text(func(s *scope) string { return s.pkg.Analyzer }),
 		"scope":         oneOf(func(s *scope) core.Scope { return s.pkg.Scope }, "", core.ScopeRuntime, core.ScopeDevelopment),
-		"vendored":      flag(func(s *scope) bool { return s.pkg.Vendored }),
-		"visible":       flag(func(s *scope) bool { return s.pkg.Visible() }),
-		"layer":         number(func(s *scope) int { return layerOf(s.pkg.Origin) }),
+		"relation": oneOf(func(s *scope) core.Relation { return s.pkg.Relation }, "", core.RelationDirect,
+			core.RelationTransitive),
+		"via":       texts(func(s *scope) []string { return s.pkg.Via }),
+		"vendored":  flag(func(s *scope) bool { return s.pkg.Vendored }),
+		"visible":   flag(func(s *scope) bool { return s.pkg.Visible() }),
+		"layer":     number(func(s *scope) int { return layerOf(s.pkg.Origin) }),
+		"createdBy": text(func(s *scope) string { return createdBy(s.pkg.Origin) }),
 	}}
 }
 
 func imageObject() *object {
 	return &object{name: "Image", fields: map[string]field{
-		"user":         text(func(s *scope) string { return s.image.User }),
-		"ports":        texts(func(s *scope) []string { return s.image.ExposedPorts }),
-		"env":          texts(func(s *scope) []string { return s.image.EnvNames }),
-		"entrypoint":   texts(func(s *scope) []string { return s.image.Entrypoint }),
-		"cmd":          texts(func(s *scope) []string { return s.image.Cmd }),
-		"workingDir":   text(func(s *scope) string { return s.image.WorkingDir }),
-		"volumes":      texts(func(s *scope) []string { return s.image.Volumes }),
-		"healthcheck":  flag(func(s *scope) bool { return s.image.Healthcheck }),
-		"labels":       labels(),
-		"created":      instant(func(s *scope) time.Time { return s.image.Created }),
-		"layers":       number(func(s *scope) int { return len(s.image.Layers) }),
-		"size":         number(sizeOfImage),
-		"files":        number(func(s *scope) int { return s.image.Files }),
-		"base":         text(func(s *scope) string { return baseOf(s.image).Name }),
-		"baseDigest":   text(func(s *scope) string { return string(baseOf(s.image).Digest) }),
+		"user":        text(func(s *scope) string { return s.image.User }),
+		"ports":       texts(func(s *scope) []string { return s.image.ExposedPorts }),
+		"env":         texts(func(s *scope) []string { return s.image.EnvNames }),
+		"entrypoint":  texts(func(s *scope) []string { return s.image.Entrypoint }),
+		"cmd":         texts(func(s *scope) []string { return s.image.Cmd }),
+		"workingDir":  text(func(s *scope) string { return s.image.WorkingDir }),
+		"volumes":     texts(func(s *scope) []string { return s.image.Volumes }),
+		"healthcheck": flag(func(s *scope) bool { return s.image.Healthcheck }),
+		"labels":      labels(),
+		"created":     instant(func(s *scope) time.Time { return s.image.Created }),
+		"layers":      number(func(s *scope) int { return len(s.image.Layers) }),
+		"size":        number(sizeOfImage),
+		"files":       number(func(s *scope) int { return s.image.Files }),
+		"layerDigests": texts(func(s *scope) []string {
+			return ofLayers(s.image, func(l core.LayerFacts) string { return string(l.Digest) })
+		}),
+		"createdBy": texts(func(s *scope) []string {
+			return ofLayers(s.image, func(l core.LayerFacts) string { return l.CreatedBy })
+		}),
+		"base":         nested("Base", func(s *scope) bool { return s.image.Base != nil }),
+		"registry":     text(func(s *scope) string { return referenceOf(s.subject).registry }),
+		"repository":   text(func(s *scope) string { return referenceOf(s.subject).repository }),
 		"distro":       nested("Distro", func(s *scope) bool { return s.image.Distro != nil }),
 		"os":           text(func(s *scope) string { return s.image.Platform.OS }),
 		"architecture": text(func(s *scope) string { return s.image.Platform.Architecture }),
+	}}
+}
+
+// baseObject is what an image says of the one that it was built on. Whether that is true, only signedBy can tell.
+func baseObject() *object {
+	return &object{name: "Base", fields: map[string]field{
+		"name":       text(func(s *scope) string { return baseOf(s.image).Name }),
+		"digest":     text(func(s *scope) string { return string(baseOf(s.image).Digest) }),
+		"pinned":     flag(func(s *scope) bool { return parseReference(baseOf(s.image).Name).digest != "" }),
+		"signedBy":   text(func(s *scope) string { return baseOf(s.image).SignedBy }),
+		"registry":   text(func(s *scope) string { return parseReference(baseOf(s.image).Name).registry }),
+		"repository": text(func(s *scope) string { return parseReference(baseOf(s.image).Name).repository }),
 	}}
 }
 
@@ -162,6 +224,69 @@ func subjectObject() *object {
 			}
 			return s.subject.Platform.String()
 		}),
+		"registry":   text(func(s *scope) string { return referenceOf(s.subject).registry }),
+		"repository": text(func(s *scope) string { return referenceOf(s.subject).repository }),
+		"tag":        text(func(s *scope) string { return referenceOf(s.subject).tag }),
+		"pinned":     flag(func(s *scope) bool { return referenceOf(s.subject).digest != "" }),
+		"tls":        flag(func(s *scope) bool { return encrypted(referenceOf(s.subject)) }),
+	}}
+}
+
+func examinationObject() *object {
+	return &object{name: "Examination", fields: map[string]field{
+		"name":    text(func(s *scope) string { return s.examination.Name }),
+		"tool":    text(func(s *scope) string { return s.examination.Tool }),
+		"version": text(func(s *scope) string { return s.examination.Version }),
+		"input":   text(func(s *scope) string { return string(s.examination.Input) }),
+		"status": oneOf(func(s *scope) core.Completeness { return s.examination.Status }, "", core.Complete, core.Partial,
+			core.Failed, core.Skipped),
+		"why":        texts(func(s *scope) []string { return s.examination.Why }),
+		"code":       text(func(s *scope) string { return s.examination.Code }),
+		"enforced":   texts(func(s *scope) []string { return s.examination.Enforced }),
+		"unenforced": texts(func(s *scope) []string { return s.examination.Unenforced }),
+		"granted":    texts(func(s *scope) []string { return s.examination.Granted }),
+	}}
+}
+
+// evidenceObject is all that was found, whichever subject it is of.
+func evidenceObject() *object {
+	return &object{name: "Evidence", fields: map[string]field{
+		"subjects":   number(func(s *scope) int { return len(s.evidence.Subjects) }),
+		"packages":   number(func(s *scope) int { return s.counts.Packages }),
+		"findings":   number(func(s *scope) int { return s.counts.Findings }),
+		"critical":   number(func(s *scope) int { return s.counts.Critical }),
+		"high":       number(func(s *scope) int { return s.counts.High }),
+		"medium":     number(func(s *scope) int { return s.counts.Medium }),
+		"low":        number(func(s *scope) int { return s.counts.Low }),
+		"none":       number(func(s *scope) int { return s.counts.None }),
+		"unknown":    number(func(s *scope) int { return s.counts.Unknown }),
+		"fixable":    number(func(s *scope) int { return s.counts.Fixable }),
+		"advisories": nested("Advisories", func(s *scope) bool { return s.evidence.Advisories.Name != "" }),
+		"change":     nested("Change", func(s *scope) bool { return s.evidence.Change != nil }),
+	}}
+}
+
+func advisoriesObject() *object {
+	return &object{name: "Advisories", fields: map[string]field{
+		"source":     text(func(s *scope) string { return s.evidence.Advisories.Name }),
+		"digest":     text(func(s *scope) string { return string(s.evidence.Advisories.Digest) }),
+		"built":      instant(func(s *scope) time.Time { return s.evidence.Advisories.Built }),
+		"asOf":       instant(func(s *scope) time.Time { return s.evidence.Advisories.AsOf }),
+		"newest":     instant(func(s *scope) time.Time { return s.evidence.Advisories.Newest }),
+		"records":    number(func(s *scope) int { return s.evidence.Advisories.Records }),
+		"signedBy":   text(func(s *scope) string { return s.evidence.Advisories.SignedBy }),
+		"ecosystems": texts(func(s *scope) []string { return s.evidence.Advisories.Ecosystems }),
+		"starter":    flag(func(s *scope) bool { return s.evidence.Advisories.Starter }),
+	}}
+}
+
+func changeObject() *object {
+	return &object{name: "Change", fields: map[string]field{
+		"repository": text(func(s *scope) string { return s.change.Repository }),
+		"branch":     text(func(s *scope) string { return s.change.Branch }),
+		"head":       text(func(s *scope) string { return s.change.Head }),
+		"base":       text(func(s *scope) string { return s.change.Base }),
+		"request":    text(func(s *scope) string { return s.change.Request }),
 	}}
 }
 
@@ -210,6 +335,22 @@ func baseOf(i *core.ImageFacts) core.BaseImage {
 		return core.BaseImage{}
 	}
 	return *i.Base
+}
+
+func createdBy(o *core.Origin) string {
+	if o == nil {
+		return ""
+	}
+	return o.CreatedBy
+}
+
+// ofLayers is one text for each layer, the lowest first.
+func ofLayers(i *core.ImageFacts, of func(core.LayerFacts) string) []string {
+	out := make([]string, 0, len(i.Layers))
+	for _, l := range i.Layers {
+		out = append(out, of(l))
+	}
+	return out
 }
 
 func sizeOfImage(s *scope) int {

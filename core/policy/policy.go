@@ -1,12 +1,15 @@
 package policy
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -34,13 +37,26 @@ const (
 	overPackages = "packages"
 	overImages   = "images"
 	overSubjects = "subjects"
+
+	overExaminations = "examinations"
+	overEvidence     = "evidence"
 )
+
+// kindsOfThings are all of them.
+func kindsOfThings() []string {
+	return []string{overFindings, overPackages, overImages, overSubjects, overExaminations, overEvidence}
+}
 
 // Policy is a checked, compiled policy. It is safe for use by several goroutines.
 type Policy struct {
 	ref      core.PolicyRef
 	settings settings
 	rules    []*rule
+
+	resolver Resolver
+	files    []File
+	nodes    map[string]*yaml.Node // the value of each key that it or a policy that it extends has
+	lockedBy map[string]string     // the policy that locked a key
 }
 
 // settings are everything in a policy but its rules.
@@ -52,7 +68,8 @@ type settings struct {
 
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
-	TrustedRoot string     `json:"trustedRoot,omitempty"`
+	TrustedRoot File       `json:"trustedRoot,omitzero"`
+	Locked      []string   `json:"locked,omitempty"` // sorted
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -70,7 +87,11 @@ type rule struct {
 	When    string      `json:"when"`
 	Action  core.Action `json:"action"`
 	Message string      `json:"message,omitempty"`
+	Locked  bool        `json:"locked,omitempty"`
 
+	AppliesTo *appliesTo `json:"appliesTo,omitempty"`
+
+	origin    string // the policy that has it
 	condition *expression
 	message   *message
 }
@@ -104,7 +125,7 @@ func Builtin(name string) (*Policy, error) {
 }
 
 func (l *language) builtin(name string, source []byte) (*Policy, error) {
-	p, err := l.parse(name, source)
+	p, err := l.load(Source{Name: name, Data: source}, &loading{})
 	if err != nil {
 		return nil, err
 	}
@@ -112,67 +133,84 @@ func (l *language) builtin(name string, source []byte) (*Policy, error) {
 	return p, nil
 }
 
-// Parse reads a policy file; name is its path, for messages and for the reference. Whatever is wrong with it is one
-// core.Failure of the user's input that gives file, line, column and the nearest right name for each problem.
+// Parse reads a policy that extends built-in ones only; name is its path, for messages and for the reference. Whatever
+// is wrong with it is one core.Failure of the user's input that gives file, line, column and the nearest right name for
+// each problem.
 func Parse(name string, data []byte) (*Policy, error) {
+	return Load(context.Background(), Source{Name: name, From: PlaceOf(name), Data: data}, nil)
+}
+
+// Load reads a policy and those that it extends, which the resolver finds. An error that is no core.Failure of the
+// user's input is the resolver's: it could not look.
+func Load(ctx context.Context, source Source, resolver Resolver) (*Policy, error) {
 	language, err := newLanguage()
 	if err != nil {
 		return nil, err
 	}
-	return language.parse(name, data)
+	return language.load(source, &loading{ctx: ctx, resolver: resolver})
 }
 
-func (l *language) parse(name string, data []byte) (*Policy, error) {
-	f, r, err := readFile(name, data)
+func (l *language) load(source Source, o *loading) (*Policy, error) {
+	f, r, err := readFile(source)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{}
+	p := &Policy{resolver: o.resolver}
 	for _, text := range f.rules {
 		p.rules = append(p.rules, l.rule(r, text))
 	}
-	base := l.base(r, f)
-	if base != nil {
-		p.rules = append(p.rules, base.rules...)
-		p.settings = base.settings
+	r.lockedFirst(f)
+	base, err := l.base(r, f, o.within(source.Name))
+	if err != nil {
+		return nil, err
 	}
+	r.locks(f, base)
 	r.unique(f, base)
 	if err := r.failure(); err != nil {
 		return nil, err
 	}
-	p.settings = p.settings.with(f)
-	p.ref = core.PolicyRef{Name: f.name, Source: name, Digest: p.digest()}
+	p.extend(base, f)
+	p.ref = core.PolicyRef{Name: f.name, Source: source.Name, Digest: p.digest()}
 	if f.name == "" {
-		p.ref.Name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+		p.ref.Name = path.Base(strings.ReplaceAll(source.Name, `\`, "/"))
+	}
+	for _, rule := range p.rules {
+		rule.origin = cmp.Or(rule.origin, p.ref.Name)
 	}
 	return p, nil
 }
 
-// base returns the policy that the file extends, or nil for none. A file that does not say extends the default, so
-// that an empty or a short policy is never laxer than no policy.
-func (l *language) base(r *reader, f *file) *Policy {
-	name := f.extends
-	switch {
-	case f.extendsAt == nil:
-		name = Default
-	case name == noBase, name == "": // the latter was reported
-		return nil
-	case !slices.Contains(Profiles(), name):
-		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, or %q%s",
-			name, strings.Join(Profiles(), ", "), noBase, hintOnly(name, append(Profiles(), noBase)))
-		return nil
+// extend puts the policy on top of the one that it extends, which may be nil. The rules that are locked there stay
+// before all others, so that an exception cannot be made from them.
+func (p *Policy) extend(base *Policy, f *file) {
+	if base != nil {
+		locked := base.lockedRules()
+		p.rules = slices.Concat(base.rules[:locked], p.rules, base.rules[locked:])
+		p.settings = base.settings
+		p.files = slices.Clone(base.files)
 	}
-	source, err := BuiltinSource(name)
-	if err != nil {
-		r.reject(f.extendsAt, "%v", err)
-		return nil
+	p.files = append(p.files, f.files...)
+	p.settings = p.settings.with(f)
+	p.nodes, p.lockedBy = map[string]*yaml.Node{}, map[string]string{}
+	if base != nil {
+		maps.Copy(p.nodes, base.nodes)
+		maps.Copy(p.lockedBy, base.lockedBy)
 	}
-	base, err := l.builtin(name, source)
-	if err != nil {
-		r.reject(f.extendsAt, "%v", err)
-		return nil
+	for name, k := range f.nodes {
+		p.nodes[name] = joined(name, p.nodes[name], k.value)
 	}
-	return base
+	for _, key := range f.locked {
+		p.lockedBy[key] = cmp.Or(f.name, f.path)
+	}
+}
+
+// lockedRules is how many rules are locked; they are the first ones.
+func (p *Policy) lockedRules() int {
+	n := 0
+	for n < len(p.rules) && p.rules[n].Locked {
+		n++
+	}
+	return n
 }
 
 // unique rejects two rules of one name: a verdict names the rule that decided.
@@ -194,7 +232,7 @@ func (r *reader) unique(f *file, base *Policy) {
 
 // rule compiles one rule and reports what is wrong with it.
 func (l *language) rule(r *reader, t ruleText) *rule {
-	c := &rule{Name: t.name, Over: t.over, Action: t.action}
+	c := &rule{Name: t.name, Over: t.over, Action: t.action, Locked: t.locked, AppliesTo: t.applies}
 	if t.when == nil {
 		return c
 	}
@@ -228,10 +266,11 @@ func (r *reader) condition(t ruleText, e *expression) {
 		return
 	}
 	own := ownVariable(t.over)
-	for _, name := range []string{varFinding, varPackage, varImage, varSubject} {
+	for _, name := range []string{varFinding, varPackage, varImage, varSubject, varExamination, varEvidence} {
 		if e.speaksOf[name] && !e.speaksOf[own] && !(t.over == overFindings && e.speaksOf[varPackage]) {
+			over := thingsOf(name)
 			r.flaws(t.when, []flaw{{what: fmt.Sprintf(
-				`this rule is evaluated for %s but asks nothing of "%s"; to judge %ss add "for: %ss"`, t.over, own, name, name)}})
+				`this rule is evaluated for %s but asks nothing of "%s"; to judge %s add "for: %s"`, t.over, own, over, over)}})
 			return
 		}
 	}
@@ -250,16 +289,28 @@ func (r *reader) variables(t ruleText, at *yaml.Node, speaksOf map[string]bool) 
 
 func ownVariable(over string) string { return strings.TrimSuffix(over, "s") }
 
+// thingsOf is what a rule has to be for to judge what a variable holds.
+func thingsOf(variable string) string {
+	if variable == varEvidence {
+		return overEvidence
+	}
+	return variable + "s"
+}
+
 func missingVariables(over string) []string {
 	switch over {
+	case overFindings:
+		return []string{varExamination}
 	case overPackages:
-		return []string{varFinding}
+		return []string{varExamination, varFinding}
 	case overImages:
+		return []string{varExamination, varFinding, varPackage}
+	case overExaminations:
 		return []string{varFinding, varPackage}
-	case overSubjects:
-		return []string{varFinding, varPackage, varImage}
+	case overEvidence:
+		return []string{varExamination, varFinding, varPackage, varImage, varSubject}
 	}
-	return nil
+	return []string{varExamination, varFinding, varPackage, varImage}
 }
 
 // with returns the settings with those of a file that extends them. A file adds to what is required and accepted; it
@@ -285,9 +336,12 @@ func (s settings) with(f *file) settings {
 	if f.vex != nil {
 		s.VEX = *f.vex
 	}
-	if f.trustedRoot != "" {
+	if f.trustedRoot.Name != "" {
 		s.TrustedRoot = f.trustedRoot
 	}
+	s.Locked = slices.Concat(s.Locked, f.locked)
+	slices.Sort(s.Locked)
+	s.Locked = slices.Compact(s.Locked)
 	return s
 }
 
@@ -312,3 +366,6 @@ func (p *Policy) digest() core.Digest {
 	sum := sha256.Sum256(canonical)
 	return core.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
+
+// Rules is how many rules there are, with those of the policies that it extends.
+func (p *Policy) Rules() int { return len(p.rules) }

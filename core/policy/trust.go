@@ -28,7 +28,7 @@ type Advisories struct {
 // https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md
 type VEX struct {
 	// Files are documents that count as if the policy itself said what is in them.
-	Files []string `json:"files,omitempty"`
+	Files []File `json:"files,omitempty"`
 	// SignedBy are those whose signed statements about an image count.
 	SignedBy []Signer `json:"signedBy,omitempty"`
 	// AcceptUnsigned lets documents count that are named on the command line and that nobody signed.
@@ -37,8 +37,9 @@ type VEX struct {
 
 // Signer is somebody whose signatures count: a key, or an identity with the issuer that vouches for it.
 type Signer struct {
-	// Key is the path of a public key in PEM, relative to the policy file.
-	Key string `json:"key,omitempty"`
+	// Key is the path of a public key in PEM, relative to From: where the policy is that names it.
+	Key  string `json:"key,omitempty"`
+	From string `json:"-"`
 	// Identity and Issuer are exact; the patterns are regular expressions for the whole value.
 	Identity        string `json:"identity,omitempty"`
 	IdentityPattern string `json:"identityPattern,omitempty"`
@@ -52,8 +53,8 @@ func (p *Policy) Advisories() Advisories { return p.settings.Advisories }
 // VEX returns what the policy says of statements that excuse findings.
 func (p *Policy) VEX() VEX { return p.settings.VEX }
 
-// TrustedRoot is the path, relative to the policy file, of the trusted root that confirms identities; empty for none.
-func (p *Policy) TrustedRoot() string { return p.settings.TrustedRoot }
+// TrustedRoot is the file with the trusted root that confirms identities; the zero value for none.
+func (p *Policy) TrustedRoot() File { return p.settings.TrustedRoot }
 
 // advisoriesText is that part of a file, as far as it says anything.
 type advisoriesText struct {
@@ -94,7 +95,7 @@ func (a advisoriesText) over(base Advisories) Advisories {
 func (r *reader) vex(n *yaml.Node) VEX {
 	var v VEX
 	r.keys(n, map[string]func(*yaml.Node){
-		"files":     func(n *yaml.Node) { v.Files = r.texts(n) },
+		"files":     func(n *yaml.Node) { v.Files = r.namedFiles(n) },
 		"signed-by": func(n *yaml.Node) { v.SignedBy = r.signers(n) },
 		"accept-unsigned": func(n *yaml.Node) {
 			if b := r.boolean(n); b != nil {
@@ -103,6 +104,19 @@ func (r *reader) vex(n *yaml.Node) VEX {
 		},
 	})
 	return v
+}
+
+func (r *reader) namedFiles(n *yaml.Node) []File {
+	r.texts(n) // which reports what is wrong with them
+	if n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	var out []File
+	for _, item := range n.Content {
+		f := File{Name: item.Value, From: r.from}
+		out, r.files = append(out, f), append(r.files, f)
+	}
+	return out
 }
 
 func (r *reader) texts(n *yaml.Node) []string {
@@ -132,7 +146,7 @@ func (r *reader) signers(n *yaml.Node) []Signer {
 func (r *reader) signer(item *yaml.Node) Signer {
 	var s Signer
 	seen := r.keys(item, map[string]func(*yaml.Node){
-		"key":              func(n *yaml.Node) { s.Key = r.text(n) },
+		"key":              func(n *yaml.Node) { s.Key, s.From = r.named(n).Name, r.from },
 		"identity":         func(n *yaml.Node) { s.Identity = r.text(n) },
 		"identity-pattern": func(n *yaml.Node) { s.IdentityPattern = r.pattern(n) },
 		"issuer":           func(n *yaml.Node) { s.Issuer = r.text(n) },

@@ -79,9 +79,9 @@ vex:
 	if diff := cmp.Diff(want, p.Advisories()); diff != "" {
 		t.Errorf("advisories (-want +got):\n%s", diff)
 	}
-	vex := policy.VEX{Files: []string{"vex.json"}, SignedBy: []policy.Signer{{IdentityPattern: `.*@acme\.example`, IssuerPattern: "https://.*"}}}
-	if diff := cmp.Diff(vex, p.VEX()); diff != "" || p.TrustedRoot() != "root.json" {
-		t.Errorf("vex (-want +got), root %q:\n%s", p.TrustedRoot(), diff)
+	vex := policy.VEX{Files: []policy.File{{Name: "vex.json"}}, SignedBy: []policy.Signer{{IdentityPattern: `.*@acme\.example`, IssuerPattern: "https://.*"}}}
+	if diff := cmp.Diff(vex, p.VEX()); diff != "" || p.TrustedRoot().Name != "root.json" {
+		t.Errorf("vex (-want +got), root %q:\n%s", p.TrustedRoot().Name, diff)
 	}
 	if plain := parsed(t, "version: 1"); plain.Ref().Digest == p.Ref().Digest || plain.Advisories().MaxAge != 5*24*time.Hour {
 		t.Errorf("the digest is not of these settings, or the age is not that of the policy that is extended: %v", plain.Advisories())
