@@ -32,6 +32,7 @@ const (
 type language struct {
 	env    *cel.Env
 	schema *schema
+	read   ReadFunc // of the files that a policy names; nil if none can be read
 }
 
 func newLanguage() (*language, error) {

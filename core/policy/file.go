@@ -38,6 +38,11 @@ type file struct {
 	advisories  advisoriesText
 	vex         *VEX
 	trustedRoot string
+
+	waivers       []waiverText
+	waiverFiles   *yaml.Node
+	inlineIgnores string
+	baseline      *Baseline
 }
 
 // ruleText is one rule as it was written.
@@ -235,11 +240,7 @@ func sortedKeys[V any](m map[string]V) []string {
 func (r *reader) policy(root *yaml.Node) *file {
 	f := &file{}
 	seen := r.keys(root, map[string]func(*yaml.Node){
-		"version": func(n *yaml.Node) {
-			if n.Kind != yaml.ScalarNode || n.Value != "1" {
-				r.reject(n, "this version of Cleanbill reads policies of version 1")
-			}
-		},
+		"version":               r.version,
 		"name":                  func(n *yaml.Node) { f.name = r.word(n) },
 		"extends":               func(n *yaml.Node) { f.extends, f.extendsAt = r.text(n), n },
 		"require":               func(n *yaml.Node) { f.require = r.required(n) },
@@ -250,11 +251,21 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
+		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
+		"waiver-files":          func(n *yaml.Node) { f.waiverFiles = n },
+		"inline-ignores":        func(n *yaml.Node) { f.inlineIgnores = r.choice(n, ignoresOfBase, ignoresOfHead, ignoresOff) },
+		"baseline":              func(n *yaml.Node) { b := r.baseline(n); f.baseline = &b },
 	})
 	if !seen["version"] {
 		r.reject(root, `the key "version" is missing; write "version: 1"`)
 	}
 	return f
+}
+
+func (r *reader) version(n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode || n.Value != "1" {
+		r.reject(n, "this version of Cleanbill reads policies of version 1")
+	}
 }
 
 func (r *reader) text(n *yaml.Node) string {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -41,6 +42,7 @@ type Policy struct {
 	ref      core.PolicyRef
 	settings settings
 	rules    []*rule
+	waivers  *waivers
 }
 
 // settings are everything in a policy but its rules.
@@ -53,6 +55,11 @@ type settings struct {
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
 	TrustedRoot string     `json:"trustedRoot,omitempty"`
+
+	Waivers []waiver `json:"waivers,omitempty"`
+	// InlineIgnores says which suppressions in the sources count.
+	InlineIgnores string   `json:"inlineIgnores"`
+	Baseline      Baseline `json:"baseline,omitzero"`
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -114,17 +121,26 @@ func (l *language) builtin(name string, source []byte) (*Policy, error) {
 
 // Parse reads a policy file; name is its path, for messages and for the reference. Whatever is wrong with it is one
 // core.Failure of the user's input that gives file, line, column and the nearest right name for each problem.
-func Parse(name string, data []byte) (*Policy, error) {
+//
+// The files of waivers that a policy names cannot be read by it: see ParseFiles.
+func Parse(name string, data []byte) (*Policy, error) { return ParseFiles(name, data, nil) }
+
+// ParseFiles does as Parse, and reads the files that the policy names with read.
+func ParseFiles(name string, data []byte, read ReadFunc) (*Policy, error) {
 	language, err := newLanguage()
 	if err != nil {
 		return nil, err
 	}
+	language.read = read
 	return language.parse(name, data)
 }
 
 func (l *language) parse(name string, data []byte) (*Policy, error) {
 	f, r, err := readFile(name, data)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.waiverFiles(f, l.read); err != nil {
 		return nil, err
 	}
 	p := &Policy{}
@@ -137,10 +153,12 @@ func (l *language) parse(name string, data []byte) (*Policy, error) {
 		p.settings = base.settings
 	}
 	r.unique(f, base)
+	joined := r.joinWaivers(f, p.settings.Waivers)
 	if err := r.failure(); err != nil {
 		return nil, err
 	}
 	p.settings = p.settings.with(f)
+	p.settings.Waivers, p.waivers = joined, newWaivers(joined)
 	p.ref = core.PolicyRef{Name: f.name, Source: name, Digest: p.digest()}
 	if f.name == "" {
 		p.ref.Name = path.Base(strings.ReplaceAll(name, `\`, "/"))
@@ -287,6 +305,10 @@ func (s settings) with(f *file) settings {
 	}
 	if f.trustedRoot != "" {
 		s.TrustedRoot = f.trustedRoot
+	}
+	s.InlineIgnores = cmp.Or(f.inlineIgnores, s.InlineIgnores, ignoresOfBase)
+	if f.baseline != nil {
+		s.Baseline = *f.baseline
 	}
 	return s
 }
