@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"fmt"
-
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
@@ -276,7 +274,7 @@ func (j *judgement) attribute(o *core.Outcome, kind core.FindingKind, cause core
 		return
 	}
 	o.Action, o.Held = core.ActionWarn, true
-	why := fmt.Sprintf(" (does not block: %s)", reasonFor(cause))
+	why := reasonFor(cause)
 	o.Message = cutTo(o.Message, maxMessage-len(why)) + why
 }
 
@@ -292,13 +290,13 @@ func (c *comparison) passedBefore(o *core.Outcome) bool {
 func reasonFor(cause core.Cause) string {
 	switch cause {
 	case core.CauseAdvisory:
-		return "the advisories are newer than the baseline"
+		return " (does not block: the advisories are newer than the baseline)"
 	case core.CausePolicy:
-		return "the policy is another than the baseline's"
+		return " (does not block: the policy is another than the baseline's)"
 	case core.CauseTool:
-		return "the tool that sees it is newer than the baseline"
+		return " (does not block: the tool that sees it is newer than the baseline)"
 	}
-	return "the baseline has it too"
+	return " (does not block: the baseline has it too)"
 }
 
 // changeAlone is the cause where a change is judged and nothing is known of what was before it: everything counts as the

@@ -55,8 +55,14 @@ func (p pattern) matches(s string) bool {
 	if len(p) == 0 || !strings.HasPrefix(s, p[0].text) {
 		return false
 	}
-	if p[0].wild == theEnd {
-		return s == p[0].text
+	first, last := p[0], p[len(p)-1]
+	switch between := len(s) - len(first.text) - len(last.text); {
+	case first.wild == theEnd:
+		return s == first.text
+	case between < 0 || !strings.HasSuffix(s, last.text):
+		return false
+	case len(p) == 2: // as most are
+		return first.wild.spans(s[len(first.text) : len(first.text)+between])
 	}
 	reach := make([]bool, len(s)+1) // the places in s up to which the parts so far can match
 	reach[len(p[0].text)] = true
@@ -65,6 +71,17 @@ func (p pattern) matches(s string) bool {
 		reach = behind(reach, s, p[i+1].text)
 	}
 	return reach[len(s)]
+}
+
+// spans reports whether a wildcard can stand for all of a text.
+func (w wildness) spans(s string) bool {
+	switch w {
+	case withinStep:
+		return !strings.Contains(s, "/")
+	case wholeSteps:
+		return s == "" || strings.HasSuffix(s, "/")
+	}
+	return true
 }
 
 // spread adds the places that a wildcard can go on to.

@@ -24,6 +24,7 @@ type compiledWaiver struct {
 	packages []packagePattern
 	paths    []pattern
 	images   []pattern
+	says     string // of what it excuses
 }
 
 // packagePattern is for package URLs if it begins with "pkg:", otherwise for names.
@@ -42,6 +43,7 @@ func newWaivers(list []waiver) *waivers {
 			_, purl := strings.CutPrefix(s, "pkg:")
 			c.packages = append(c.packages, packagePattern{newPattern(s), purl, strings.LastIndexByte(s, '@') > strings.LastIndexByte(s, '/')})
 		}
+		c.says = cutTo(fmt.Sprintf(" (waived until %s by %s: %s)", c.Expires, c.Owner, c.Reason), maxMessage/2)
 		w.all = append(w.all, c)
 		switch {
 		case len(c.Match.Fingerprints) > 0:
@@ -89,6 +91,24 @@ type waived struct {
 	locations   []core.Location
 	subject     *core.Subject
 	fixable     bool
+	// purl is the package's URL without qualifiers, versionless without its version too.
+	purl, versionless string
+}
+
+// trimmed cuts the package's URL for comparing, once for all waivers.
+func (x waived) trimmed() waived {
+	if x.pkg == nil {
+		return x
+	}
+	x.purl = x.pkg.Purl
+	if end := strings.IndexAny(x.purl, "?#"); end >= 0 {
+		x.purl = x.purl[:end]
+	}
+	x.versionless = x.purl
+	if at := strings.LastIndexByte(x.purl, '@'); at > strings.LastIndexByte(x.purl, '/') {
+		x.versionless = x.purl[:at]
+	}
+	return x
 }
 
 // of returns the first waiver, in the order of ids, that excuses something, or nil.
@@ -126,14 +146,12 @@ func (j *judgement) waive(o *core.Outcome, what func() waived) {
 	if j.waiving == nil || len(j.waiving.all) == 0 || o.Action == core.ActionIgnore {
 		return
 	}
-	w := j.waiving.of(what())
+	w := j.waiving.of(what().trimmed())
 	if w == nil {
 		return
 	}
 	o.Action, o.Waiver = core.ActionIgnore, w.ID
-	why := fmt.Sprintf(" (waived until %s by %s: %s)", w.Expires, w.Owner, w.Reason)
-	why = cutTo(why, maxMessage/2)
-	o.Message = cutTo(o.Message, maxMessage-len(why)) + why
+	o.Message = cutTo(o.Message, maxMessage-len(w.says)) + w.says
 }
 
 // waived is the finding that the setter has set.
@@ -167,7 +185,7 @@ func (c *compiledWaiver) matches(x *waived) bool {
 		return false
 	case len(m.IDs) > 0 && !slices.ContainsFunc(m.IDs, func(id string) bool { return containsFold(x.ids, id) }):
 		return false
-	case len(c.packages) > 0 && !slices.ContainsFunc(c.packages, func(p packagePattern) bool { return p.matchesPackage(x.pkg) }):
+	case len(c.packages) > 0 && !slices.ContainsFunc(c.packages, func(p packagePattern) bool { return p.matchesPackage(x) }):
 		return false
 	case len(c.paths) > 0 && !everywhere(c.paths, x.locations):
 		return false
@@ -181,21 +199,16 @@ func containsFold(list []string, s string) bool {
 }
 
 // matchesPackage compares with a package, or with the source that a distribution built it from.
-func (p packagePattern) matchesPackage(pkg *core.Package) bool {
+func (p packagePattern) matchesPackage(x *waived) bool {
 	switch {
-	case pkg == nil || pkg.Name == "" && pkg.Purl == "":
+	case x.pkg == nil || x.pkg.Name == "" && x.pkg.Purl == "":
 		return false
-	case !p.purl:
-		return p.matches(pkg.Name) || pkg.Source != nil && p.matches(pkg.Source.Name)
+	case p.purl && p.versioned:
+		return p.matches(x.purl)
+	case p.purl:
+		return p.matches(x.versionless)
 	}
-	purl := pkg.Purl
-	if end := strings.IndexAny(purl, "?#"); end >= 0 {
-		purl = purl[:end]
-	}
-	if at := strings.LastIndexByte(purl, '@'); !p.versioned && at > strings.LastIndexByte(purl, '/') {
-		purl = purl[:at]
-	}
-	return p.matches(purl)
+	return p.matches(x.pkg.Name) || x.pkg.Source != nil && p.matches(x.pkg.Source.Name)
 }
 
 // everywhere reports whether all places match: a waiver for tests must not excuse the copy in the product.
