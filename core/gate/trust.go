@@ -71,7 +71,7 @@ func (s SignerFiles) read(name string) ([]byte, error) {
 
 // trusts are whose signatures count for what.
 type trusts struct {
-	advisories, vex signature.Trust
+	advisories, vex, baseline signature.Trust
 }
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
@@ -94,6 +94,10 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 	}
 	signers.Signers = judge.VEX().SignedBy
 	if t.vex, err = signers.trust(); err != nil {
+		return p, t, underPolicy(judge, err)
+	}
+	signers.Signers = judge.Baseline().SignedBy
+	if t.baseline, err = signers.trust(); err != nil {
 		return p, t, underPolicy(judge, err)
 	}
 	return p, t, nil
