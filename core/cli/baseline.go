@@ -10,7 +10,8 @@ import (
 )
 
 func (p *Program) baselineCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "baseline", GroupID: "judge", Short: "Write down how things are, so that gate can say what is new"}
+	cmd := &cobra.Command{Use: "baseline", GroupID: "judge",
+		Short: "Write down how things are, so that gate can say what is new"}
 	var (
 		look       lookFlags
 		advisories advisoryFlags

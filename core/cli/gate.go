@@ -55,8 +55,8 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 	look.register(p, cmd)
 	advisories.register(p, cmd)
 	registerPolicy(p, cmd, &policyName)
-	cmd.Flags().StringVar(&baseline, "baseline", "", "refuse only what is new since this `FILE`, which baseline write made, or since "+
-		"oci://IMAGE, whose evidence is attested")
+	cmd.Flags().StringVar(&baseline, "baseline", "",
+		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
 	output.register(p, cmd)
 	return cmd
 }

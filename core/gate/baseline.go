@@ -146,7 +146,7 @@ func (c *comparing) attested(ctx context.Context, ref string) (*core.Baseline, e
 			why = append(why, err)
 			continue
 		}
-		if latest == nil || judgedAt(b).After(judgedAt(latest)) || judgedAt(b).Equal(judgedAt(latest)) && b.Ref.Digest < latest.Ref.Digest {
+		if latest == nil || later(b, latest) {
 			latest = b
 		}
 	}
@@ -155,6 +155,15 @@ func (c *comparing) attested(ctx context.Context, ref string) (*core.Baseline, e
 			Hint: "judge that image, and let the signer whom the policy names attest the evidence"}
 	}
 	return latest, nil
+}
+
+// later reports whether a was judged after b. Of two of one time it is the one with the smaller digest, so that it does
+// not depend on the registry.
+func later(a, b *core.Baseline) bool {
+	if c := judgedAt(a).Compare(judgedAt(b)); c != 0 {
+		return c > 0
+	}
+	return a.Ref.Digest < b.Ref.Digest
 }
 
 func judgedAt(b *core.Baseline) time.Time {
@@ -185,7 +194,8 @@ func (c *comparing) verified(ref string, raw []byte, d core.Digest) (*core.Basel
 // rematch looks up the packages of a baseline in a set, so that what advisories brought since can be told from what a
 // change brings.
 func rematch(ctx context.Context, set *advisory.Set, b *core.Baseline, now time.Time) error {
-	e := core.Evidence{Subjects: b.Evidence.Subjects, Packages: b.Evidence.Packages, Images: slices.Clone(b.Evidence.Images)}
+	e := core.Evidence{Subjects: b.Evidence.Subjects, Packages: b.Evidence.Packages,
+		Images: slices.Clone(b.Evidence.Images)}
 	for i, image := range e.Images {
 		if image.Distro != nil { // whose end of life is looked up too
 			distro := *image.Distro

@@ -206,8 +206,8 @@ func (c *comparison) knows(f *core.Finding) bool {
 	return known && (seen || !visible(f))
 }
 
-// newInventory reports whether a package may be new only because nobody could see it before: the inventory was of another
-// version, and what found the package had found nothing at that place.
+// newInventory reports whether a package may be new only because nobody could see it before: the inventory was of
+// another version, and what found the package had found nothing at that place.
 func (c *comparison) newInventory(n int, pkg *core.Package) bool {
 	if pkg == nil || pkg.Analyzer == "" || c.analyzers[toolAt{n, pkg.Analyzer}] {
 		return false
@@ -215,8 +215,8 @@ func (c *comparison) newInventory(n int, pkg *core.Package) bool {
 	return c.newTool(n, []string{core.ExaminePackages})
 }
 
-// newTool reports whether none of the tools that see something ran for the baseline in the version that ran now. Tools of
-// which nothing is recorded tell nothing, and then it is the change that is taken to bring it.
+// newTool reports whether none of the tools that see something ran for the baseline in the version that ran now. Tools
+// of which nothing is recorded tell nothing, and then it is the change that is taken to bring it.
 func (c *comparison) newTool(n int, names []string) bool {
 	recorded := false
 	for _, name := range names {
@@ -299,8 +299,8 @@ func reasonFor(cause core.Cause) string {
 	return " (does not block: the baseline has it too)"
 }
 
-// changeAlone is the cause where a change is judged and nothing is known of what was before it: everything counts as the
-// change's. Where no change is judged there is no cause at all.
+// changeAlone is the cause where a change is judged and nothing is known of what was before it: everything counts as
+// the change's. Where no change is judged there is no cause at all.
 func (j *judgement) changeAlone() core.Cause {
 	if change := j.evidence.Change; change != nil && change.Base != "" {
 		return core.CauseCode

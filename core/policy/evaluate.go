@@ -243,8 +243,8 @@ type fact struct {
 	name    string        // of the package in its ecosystem, whatever its version
 }
 
-// facts applies the rules over packages, images and subjects, in no order. Unlike a finding, a fact that no rule matches
-// is no outcome: it is not a flaw.
+// facts applies the rules over packages, images and subjects, in no order. Unlike a finding, a fact that no rule
+// matches is no outcome: it is not a flaw.
 func (j *judgement) facts() []fact {
 	var facts []fact
 	s := j.newSetter()

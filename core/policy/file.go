@@ -253,7 +253,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
 		"waiver-files":          func(n *yaml.Node) { f.waiverFiles = n },
-		"inline-ignores":        func(n *yaml.Node) { f.inlineIgnores = r.choice(n, ignoresOfBase, ignoresOfHead, ignoresOff) },
+		"inline-ignores":        func(n *yaml.Node) { f.inlineIgnores = r.ignores(n) },
 		"baseline":              func(n *yaml.Node) { b := r.baseline(n); f.baseline = &b },
 	})
 	if !seen["version"] {

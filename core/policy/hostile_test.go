@@ -94,6 +94,8 @@ func FuzzParse(f *testing.F) {
 		ruled("finding.aliases[0] == 'x' && package.name.startsWith(\"package\") // package"),
 		"version: 1\nrules:\n- name: m\n  for: packages\n  action: warn\n  when: >\n    'GPL' in package.licenses &&\n\n    true\n  message: '{package.name} {{}}'\n",
 		"version: 1\nrules: [{name: r, when: \"finding.rule == '\\u00e9'\", action: fail}]",
+		"version: 1\nwaivers:\n- {id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: [CVE-1], paths: ['a/**/*'], kinds: [secret]}, until: fixed}\n",
+		"version: 1\ninline-ignores: head\nbaseline: {source: b.json, block: [code, tool], signed-by: [{key: k}]}\n",
 		"version: 1\n---\n", "&a [*a]", "{", "version: !!int 1", "rules: |\n  x\n",
 	} {
 		f.Add([]byte(seed))
@@ -102,7 +104,7 @@ func FuzzParse(f *testing.F) {
 	e.Findings = []core.Finding{flaw(all()), {}}
 	e.Packages = []core.Package{{}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := policy.Parse("p.yaml", data)
+		p, err := policy.ParseFiles("p.yaml", data, func(string, int64) ([]byte, error) { return data, nil })
 		if err != nil {
 			if !core.Usage(err) {
 				t.Fatalf("not a mistake of the user: %v", err)

@@ -17,9 +17,9 @@ import (
 // Judge decides over evidence. It is pure: the same evidence, in any order, with the same policy, baseline and time
 // gives the same verdict, byte for byte. It does not change e and may be called by several goroutines.
 //
-// No rule reads the baseline. With one, a refusal that does not come of the change is a warning, which says what it comes
-// of and why it does not block; without one, everything is refused that a rule refuses. Gaps are judged alike: that
-// nobody looked before either excuses nothing.
+// No rule reads the baseline. With one, a refusal that does not come of the change is a warning, which says what it
+// comes of and why it does not block; without one, everything is refused that a rule refuses. Gaps are judged alike:
+// that nobody looked before either excuses nothing.
 func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.Verdict {
 	j := newJudgement(p, e, now.UTC().Round(0))
 	j.waiving = p.waivers.at(j.now)

@@ -4,16 +4,22 @@ import (
 	"fmt"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
-// What "inline-ignores" can say: that what the base of a change suppresses counts, or what the change itself does too, or
-// that nothing does. Without a change everything is the base.
+// What "inline-ignores" can say: that what the base of a change suppresses counts, or what the change itself does too,
+// or that nothing does. Without a change everything is the base.
 const (
 	ignoresOfBase = "base"
 	ignoresOfHead = "head"
 	ignoresOff    = "off"
 )
+
+func (r *reader) ignores(n *yaml.Node) string {
+	return r.choice(n, ignoresOfBase, ignoresOfHead, ignoresOff)
+}
 
 // suppressible are the kinds of finding that the sources may speak against. A flaw of a package is excused by VEX or a
 // waiver, which somebody signs or owns; and a suppression does not excuse itself.
@@ -52,6 +58,6 @@ func suppressed(f *core.Finding, s *core.Suppression) core.Outcome {
 	if s.Reason != "" {
 		b.WriteString(": " + s.Reason)
 	}
-	return core.Outcome{Rule: core.RuleSuppressed, Action: core.ActionIgnore, Subject: f.Subject, Fingerprint: f.Fingerprint,
-		Message: cut(b.String())}
+	return core.Outcome{Rule: core.RuleSuppressed, Action: core.ActionIgnore, Subject: f.Subject,
+		Fingerprint: f.Fingerprint, Message: cut(b.String())}
 }

@@ -87,7 +87,7 @@ func (r *reader) waiver(item *yaml.Node) waiverText {
 	})
 	for _, key := range []string{"id", "reason", "owner", "expires", "match"} {
 		if item.Kind == yaml.MappingNode && !seen[key] {
-			r.reject(item, "the key %q of this waiver is missing: a waiver has an id, a reason, an owner, an end, and says what it is about", key)
+			r.reject(item, "the key %q of this waiver is missing: what is waived needs a reason, an owner and an end", key)
 		}
 	}
 	return w
@@ -107,7 +107,7 @@ func (r *reader) waiverMatch(n *yaml.Node) waiverMatch {
 	switch {
 	case len(r.problems) > before || m.narrow():
 	case len(m.Images)+len(m.Kinds) > 0:
-		r.reject(n, "images and kinds alone would excuse all that is ever found there: add ids, fingerprints, packages or paths")
+		r.reject(n, "images and kinds alone would excuse whatever is found there: add ids, fingerprints, packages or paths")
 	default:
 		r.reject(n, "this matches nothing: name ids, fingerprints, packages or paths, and if you like images and kinds")
 	}
@@ -149,7 +149,7 @@ func (r *reader) pathPatterns(n *yaml.Node) []string {
 	list := r.someTexts(n)
 	for i, p := range list {
 		if p != "" && (path.IsAbs(p) || p != path.Clean(p)) {
-			r.reject(n.Content[i], "%q matches no path: paths are relative to the root of the image or of the sources, as app/go.mod is", p)
+			r.reject(n.Content[i], "%q matches no path: paths are relative to the root, as app/go.mod is", p)
 		}
 	}
 	return list
@@ -239,8 +239,8 @@ func readWaiverFile(name string, data []byte) ([]waiverText, error) {
 	return all, r.failure()
 }
 
-// joinWaivers returns the waivers of a policy with those of the one that it extends, in the order of their ids, which are
-// unique: a verdict names the waiver that excused.
+// joinWaivers returns the waivers of a policy with those of the one that it extends, in the order of their ids, which
+// are unique: a verdict names the waiver that excused.
 func (r *reader) joinWaivers(f *file, base []waiver) []waiver {
 	used := map[string]string{}
 	for _, w := range base {

@@ -38,10 +38,11 @@ type packagePattern struct {
 func newWaivers(list []waiver) *waivers {
 	w := &waivers{byID: map[string][]int{}, byFingerprint: map[string][]int{}}
 	for i := range list {
-		c := compiledWaiver{waiver: &list[i], paths: newPatterns(list[i].Match.Paths), images: newPatterns(list[i].Match.Images)}
-		for _, s := range list[i].Match.Packages {
-			_, purl := strings.CutPrefix(s, "pkg:")
-			c.packages = append(c.packages, packagePattern{newPattern(s), purl, strings.LastIndexByte(s, '@') > strings.LastIndexByte(s, '/')})
+		m := list[i].Match
+		c := compiledWaiver{waiver: &list[i], paths: newPatterns(m.Paths), images: newPatterns(m.Images)}
+		for _, s := range m.Packages {
+			versioned := strings.LastIndexByte(s, '@') > strings.LastIndexByte(s, '/')
+			c.packages = append(c.packages, packagePattern{newPattern(s), strings.HasPrefix(s, "pkg:"), versioned})
 		}
 		c.says = cutTo(fmt.Sprintf(" (waived until %s by %s: %s)", c.Expires, c.Owner, c.Reason), maxMessage/2)
 		w.all = append(w.all, c)
@@ -171,8 +172,8 @@ func (f *fact) waived(j *judgement) func() waived {
 	}
 }
 
-// matches reports whether the waiver is about something. Malware is excused only by name: a pattern that was written for
-// flaws must not let in what somebody planted. So is a fact that is no finding: its name is the rule's.
+// matches reports whether the waiver is about something. Malware is excused only by name: a pattern that was written
+// for flaws must not let in what somebody planted. So is a fact that is no finding: its name is the rule's.
 func (c *compiledWaiver) matches(x *waived) bool {
 	m := &c.Match
 	named := len(m.IDs)+len(m.Fingerprints) > 0
@@ -185,13 +186,17 @@ func (c *compiledWaiver) matches(x *waived) bool {
 		return false
 	case len(m.IDs) > 0 && !slices.ContainsFunc(m.IDs, func(id string) bool { return containsFold(x.ids, id) }):
 		return false
-	case len(c.packages) > 0 && !slices.ContainsFunc(c.packages, func(p packagePattern) bool { return p.matchesPackage(x) }):
+	case len(c.packages) > 0 && !c.ofPackage(x):
 		return false
 	case len(c.paths) > 0 && !everywhere(c.paths, x.locations):
 		return false
 	}
 	return len(c.images) == 0 || x.subject != nil &&
 		(anyMatches(c.images, x.subject.Name) || slices.Contains(m.Images, string(x.subject.Digest)))
+}
+
+func (c *compiledWaiver) ofPackage(x *waived) bool {
+	return slices.ContainsFunc(c.packages, func(p packagePattern) bool { return p.matchesPackage(x) })
 }
 
 func containsFold(list []string, s string) bool {

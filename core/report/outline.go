@@ -599,7 +599,8 @@ func (o *outline) reasons(v *core.Verdict) []string {
 		if v.Baseline != nil {
 			nothing = "nothing that this change brings"
 		}
-		why = append(why, fmt.Sprintf("Policy %s refuses %s, and everything that it requires was examined.", v.Policy.Name, nothing))
+		why = append(why, fmt.Sprintf("Policy %s refuses %s, and everything that it requires was examined.",
+			v.Policy.Name, nothing))
 	default:
 		why = append(why, fmt.Sprintf("Policy %s refuses nothing that was seen, but %s, so this cannot pass.",
 			v.Policy.Name, notComplete(len(o.gaps))))

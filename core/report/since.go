@@ -89,7 +89,8 @@ func heldBack(v *core.Verdict) string {
 	if held.total() == 1 {
 		do = "does"
 	}
-	return fmt.Sprintf("Of what it would refuse without a baseline, %d %s not block this change: %s.", held.total(), do, held.list())
+	return fmt.Sprintf("Of what it would refuse without a baseline, %d %s not block this change: %s.",
+		held.total(), do, held.list())
 }
 
 // sinceLine says how many findings are new since the baseline; empty without one.
