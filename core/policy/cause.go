@@ -140,6 +140,9 @@ func (c *comparison) tools(into map[toolAt][]string, examinations []core.Examina
 // factsOf evaluates the rules over packages, images and subjects for the baseline as well: what they match there too is
 // not new.
 func (c *comparison) factsOf(there map[core.Digest]int) {
+	if len(c.policy.rulesOver(overFindings)) == len(c.policy.rules) {
+		return
+	}
 	before := newJudgement(c.policy, &c.baseline.Evidence, c.now)
 	c.facts = map[factAt]bool{}
 	for _, f := range before.facts() {
@@ -181,11 +184,12 @@ func (c *comparison) lets(there map[core.Digest]int) {
 // causeOf says why there is a finding.
 func (c *comparison) causeOf(f *core.Finding, pkg *core.Package) core.Cause {
 	n, compared := c.here[f.Subject]
+	if !compared || f.Fingerprint == "" { // the baseline has no such subject: the change brings all of it
+		return core.CauseCode
+	}
 	at := sighting{n, f.Kind, f.Fingerprint}
 	switch {
-	case !compared || f.Fingerprint == "": // the baseline has no such subject: the change brings all of it
-		return core.CauseCode
-	case c.knows(f):
+	case c.has(at, visible(f)):
 		return core.CauseKnown
 	case c.rematched[at]:
 		return core.CauseAdvisory
@@ -199,11 +203,12 @@ func (c *comparison) causeOf(f *core.Finding, pkg *core.Package) core.Cause {
 // has not.
 func (c *comparison) knows(f *core.Finding) bool {
 	n, compared := c.here[f.Subject]
-	if !compared || f.Fingerprint == "" {
-		return false
-	}
-	seen, known := c.known[sighting{n, f.Kind, f.Fingerprint}]
-	return known && (seen || !visible(f))
+	return compared && f.Fingerprint != "" && c.has(sighting{n, f.Kind, f.Fingerprint}, visible(f))
+}
+
+func (c *comparison) has(at sighting, visible bool) bool {
+	seen, known := c.known[at]
+	return known && (seen || !visible)
 }
 
 // newInventory reports whether a package may be new only because nobody could see it before: the inventory was of
