@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,9 +35,10 @@ type comparing struct {
 	gate   *Gate
 	plan   Plan
 	policy *policy.Policy
-	// read gives the content of a file. Where a change is judged, that is of its base.
-	read  policy.ReadFunc
-	trust signature.Trust
+	// read gives the content of a file. Where a change is judged that has to be of its base, as ofBase says.
+	read   policy.ReadFunc
+	ofBase bool
+	trust  signature.Trust
 
 	baseline *core.Baseline
 }
@@ -59,7 +61,14 @@ func (c *comparing) against(ctx context.Context, set *advisory.Set, change *core
 	if c == nil || c.plan.Full {
 		return nil
 	}
-	if s := c.policy.Baseline().Source; c.baseline == nil && s != "" && change != nil && change.Base != "" {
+	changing := change != nil && change.Base != ""
+	if source := cmp.Or(c.plan.Baseline, c.policy.Baseline().Source); changing && source != "" && !c.ofBase &&
+		!strings.HasPrefix(source, imageScheme) {
+		return &core.Failure{Doing: "use the baseline " + source,
+			Err:  errors.New("it would be read from the change that is judged, which could then excuse itself"),
+			Hint: "let the gate read the base of the change, or use attested evidence: oci://IMAGE"}
+	}
+	if s := c.policy.Baseline().Source; c.baseline == nil && s != "" && changing {
 		if err := c.open(ctx, c.besidePolicy(s)); err != nil {
 			return err
 		}

@@ -28,13 +28,34 @@ func TestThePolicysBaselineIsReadWhereAChangeIsJudged(t *testing.T) {
 		"a change to push": {&core.Change{Head: "a", Base: "b"}, true, ""},
 	} {
 		got := ""
-		c := &comparing{gate: &Gate{}, plan: Plan{Policy: "dir/policy.yaml", Full: tc.full}, policy: judge, read: func(name string, max int64) ([]byte, error) {
-			got = name
-			return nil, os.ErrNotExist
-		}}
+		c := &comparing{gate: &Gate{}, plan: Plan{Policy: "dir/policy.yaml", Full: tc.full}, policy: judge, ofBase: true,
+			read: func(name string, max int64) ([]byte, error) {
+				got = name
+				return nil, os.ErrNotExist
+			}}
 		err := c.against(t.Context(), nil, tc.change, time.Now())
 		if got != tc.want || (err != nil) != (tc.want != "") || err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: read %q (%v), want %q", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestAChangeCannotBringItsOwnBaseline(t *testing.T) {
+	for name, text := range map[string]string{"by a flag": "version: 1\n", "by the policy": "version: 1\nbaseline: {source: b.json}\n"} {
+		judge, err := policy.Parse("policy.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &comparing{gate: &Gate{}, plan: Plan{Policy: "policy.yaml"}, policy: judge, read: func(string, int64) ([]byte, error) {
+			t.Error("it was read")
+			return nil, os.ErrNotExist
+		}}
+		if judge.Baseline().Source == "" {
+			c.plan.Baseline, c.baseline = "b.json", &core.Baseline{} // which was read before the change was known
+		}
+		err = c.against(t.Context(), nil, &core.Change{Head: "a", Base: "b"}, time.Now())
+		if err == nil || core.Usage(err) || ExitCode(nil, err) != core.ExitUndecided {
+			t.Errorf("%s: %v, want an error that leaves it undecided", name, err)
 		}
 	}
 }
