@@ -169,6 +169,8 @@ type Outcome struct {
 	Waiver string `json:"waiver,omitempty"`
 	// Cause says why it is new, or that it is not.
 	Cause Cause `json:"cause,omitempty"`
+	// Held is true for a warning that a rule would make a refusal of, and that its cause keeps from being one.
+	Held bool `json:"held,omitempty"`
 }
 
 // Gap is an examination that is not complete.

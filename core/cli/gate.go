@@ -17,6 +17,7 @@ func (p *Program) gateCommand() *cobra.Command {
 		output     outputFlag
 		advisories advisoryFlags
 		policyName string
+		baseline   string
 	)
 	cmd := &cobra.Command{
 		Use:     "gate TARGET...",
@@ -46,7 +47,7 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 			if err != nil {
 				return err
 			}
-			plan.Outputs, plan.Policy = files, policyName
+			plan.Outputs, plan.Policy, plan.Baseline = files, policyName, baseline
 			advisories.plan(&plan)
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
@@ -54,6 +55,8 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 	look.register(p, cmd)
 	advisories.register(p, cmd)
 	registerPolicy(p, cmd, &policyName)
+	cmd.Flags().StringVar(&baseline, "baseline", "",
+		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
 	output.register(p, cmd)
 	return cmd
 }

@@ -69,6 +69,7 @@ type opening struct {
 	finished chan struct{}
 	set      *advisory.Set
 	err      error
+	used     *advisory.Set // what the packages were matched against in the end
 }
 
 // openAdvisories begins to open the set that the plan names, or the policy, or the environment, or else the published
@@ -120,6 +121,7 @@ func (g *Gate) match(ctx context.Context, o *opening, e *core.Evidence, now time
 	if err := vuln.Match(ctx, set, e, now); err != nil {
 		return err
 	}
+	o.used = set
 	if blobs, bytes := set.Fetched(); blobs > 0 {
 		d := set.Describe()
 		log.Debug("fetched advisories", "blobs", blobs, "bytes", bytes, "of-blobs", d.Blobs, "of-bytes", d.Bytes)

@@ -43,16 +43,22 @@ type Gate struct {
 //
 // The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
 // beside others that could is an Examination that failed.
-func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, nil) }
+func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, nil, nil) }
 
-// scan does so under a policy, if there is one.
-func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result, error) {
+// scan does so under a policy and for a comparison, if there are any.
+func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *comparing) (*Result, error) {
 	var trust trusts
 	if judge != nil {
 		var err error
 		if p, trust, err = p.under(judge); err != nil {
 			return nil, err
 		}
+	}
+	if c != nil {
+		c.trust = trust.baseline
+	}
+	if err := c.named(ctx); err != nil {
+		return nil, err
 	}
 	said, err := readVEX(vexFiles(p, judge), trust.vex)
 	if err != nil {
@@ -74,7 +80,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
-		return nil
+		return c.against(ctx, advisories.used, r.Evidence.Change, r.Started)
 	})
 	if err != nil && ctx.Err() == nil && reading.Err() != nil {
 		return nil, context.Cause(reading) // the advisories, without which there was no use in reading on
@@ -94,11 +100,12 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
-	r, err := g.scan(ctx, p, judge)
+	c := g.comparesWith(p, judge)
+	r, err := g.scan(ctx, p, judge, c)
 	if err != nil {
 		return nil, err
 	}
-	r.Verdict = judge.Judge(&r.Evidence, nil, r.Started)
+	r.Verdict = judge.Judge(&r.Evidence, c.judgedAgainst(), r.Started)
 	return r, g.write(r, p.Outputs)
 }
 

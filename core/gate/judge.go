@@ -27,7 +27,8 @@ type JudgePlan struct {
 // Judge merges the evidence of one or several jobs and judges it without looking at anything again.
 //
 // What such evidence says is not authenticated: whoever could write the files could write anything. Its verdict can
-// refuse; before something is signed on its word, the image has to be read again.
+// refuse; before something is signed on its word, the image has to be read again. It is judged in full: there is no
+// set of advisories at hand to look up the packages of a baseline in.
 func (g *Gate) Judge(ctx context.Context, p JudgePlan) (*Result, error) {
 	judge, err := g.Policy(ctx, p.Policy)
 	if err != nil {

@@ -27,6 +27,12 @@ type Plan struct {
 	Imports []string
 	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
 	Policy string
+	// Baseline is what the verdict is compared with: a document that gate or scan wrote, or "oci://REFERENCE", an image
+	// whose attested evidence is the baseline. Empty means what the policy names, where a change is judged.
+	Baseline string
+	// Full ignores every baseline. Whatever pushes, signs or promotes sets it: what a change did not bring is published
+	// with it all the same.
+	Full bool
 	// Outputs are the reports to write.
 	Outputs []Output
 	// Limits bound what is read.

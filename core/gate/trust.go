@@ -68,7 +68,7 @@ func trustIn(signers []policy.Signer, root policy.File, read func(policy.File, i
 
 // trusts are whose signatures count for what.
 type trusts struct {
-	advisories, vex signature.Trust
+	advisories, vex, baseline signature.Trust
 }
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
@@ -89,6 +89,9 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 		return p, t, underPolicy(judge, err)
 	}
 	if t.vex, err = trustIn(judge.VEX().SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
+		return p, t, underPolicy(judge, err)
+	}
+	if t.baseline, err = trustIn(judge.Baseline().SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
 		return p, t, underPolicy(judge, err)
 	}
 	return p, t, nil

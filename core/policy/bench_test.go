@@ -56,6 +56,41 @@ func BenchmarkJudgeStandard(b *testing.B) {
 	}
 }
 
+// BenchmarkJudgeWaivedAndCompared is the largest case: 100,000 findings, none of which any but the last of 50 rules
+// matches, 200 waivers of which most are patterns, and a baseline as large as what is judged.
+func BenchmarkJudgeWaivedAndCompared(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("version: 1\nextends: none\nrules:\n")
+	for i := range 49 {
+		fmt.Fprintf(&text, "  - {name: r%d, when: 'finding.kind == \"vulnerability\" && finding.severity >= HIGH && "+
+			"finding.fix.available && finding.match in [\"exact\", \"source\"] && package.name == \"none-%d\"', action: fail}\n", i, i)
+	}
+	text.WriteString("  - {name: last, when: 'finding.severity >= LOW', action: fail}\nwaivers:\n")
+	for i := range 200 {
+		match := fmt.Sprintf("packages: ['pkg:deb/debian/*0%d']", i)
+		if i%4 == 0 {
+			match = fmt.Sprintf("ids: [CVE-2026-%d]", i)
+		}
+		fmt.Fprintf(&text, "  - {id: W-%d, reason: r, owner: o, expires: 2027-01-01, match: {%s}}\n", i, match)
+	}
+	p, err := policy.Parse("bench.yaml", []byte(text.String()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := manyFindings(100_000)
+	baseline := &core.Baseline{Evidence: manyFindings(100_000)}
+	baseline.Evidence.Findings = baseline.Evidence.Findings[:50_000]
+	baseline.Rematched = manyFindings(100_000).Findings[40_000:80_000]
+	now := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	b.ReportAllocs()
+	for b.Loop() {
+		v := p.Judge(&e, baseline, now)
+		if len(v.Warnings) == 0 || len(v.Refusals) == 0 || len(v.Ignored) == 0 || len(v.Warnings)+len(v.Refusals)+len(v.Ignored) != len(e.Findings) {
+			b.Fatalf("%d warnings, %d refusals, %d ignored", len(v.Warnings), len(v.Refusals), len(v.Ignored))
+		}
+	}
+}
+
 func manyFindings(n int) core.Evidence {
 	e := evidence()
 	e.Packages, e.Findings = nil, nil

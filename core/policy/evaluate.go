@@ -32,6 +32,7 @@ func (j *judgement) evaluate() []core.Outcome {
 	if j.spent.Load() > j.budget {
 		j.tooDear = true
 		j.broken = make([]*brokenRule, len(j.policy.rules))
+		j.waiving = j.policy.waivers.at(j.now)
 		outcomes = append(j.evaluateFindings(), j.evaluateFacts()...)
 	}
 	return outcomes
@@ -71,6 +72,10 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 			outcomes[i] = excused(f, excuse)
 			continue
 		}
+		if suppression := j.policy.suppression(f); suppression != nil {
+			outcomes[i] = suppressed(f, suppression)
+			continue
+		}
 		s.finding(f)
 		o := core.Outcome{Rule: unmatched, Action: core.ActionWarn}
 		var text string
@@ -83,6 +88,12 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 			text = describe(f)
 		}
 		o.Subject, o.Fingerprint, o.Message = f.Subject, f.Fingerprint, text
+		j.waive(&o, func() waived { return s.waived(f) })
+		cause := j.changeAlone()
+		if j.compared != nil {
+			cause = j.compared.causeOf(f, s.scope.pkg)
+		}
+		j.attribute(&o, f.Kind, cause)
 		outcomes[i] = o
 	}
 	return broken
@@ -213,16 +224,43 @@ func (j *judgement) sameKey(x, y int) bool {
 
 func compareOutcomes(a, b core.Outcome) int {
 	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Fingerprint, b.Fingerprint),
-		cmp.Compare(a.Message, b.Message))
+		cmp.Compare(a.Message, b.Message), cmp.Compare(a.Waiver, b.Waiver), cmp.Compare(a.Cause, b.Cause))
 }
 
-// evaluateFacts applies the rules over packages, images, subjects, examinations and the evidence as a whole. Unlike a finding, a fact that no rule matches is
-// no outcome: it is not a flaw.
+// evaluateFacts decides over what is no finding.
 func (j *judgement) evaluateFacts() []core.Outcome {
-	var outcomes []core.Outcome
+	facts := j.facts()
+	outcomes := make([]core.Outcome, 0, len(facts))
+	for i := range facts {
+		f := &facts[i]
+		j.waive(&f.outcome, f.waived(j))
+		cause := j.changeAlone()
+		if j.compared != nil {
+			cause = j.compared.causeOfFact(f)
+		}
+		j.attribute(&f.outcome, "", cause)
+		outcomes = append(outcomes, f.outcome)
+	}
+	slices.SortFunc(outcomes, func(a, b core.Outcome) int {
+		return cmp.Or(j.bySubject(a.Subject, b.Subject), compareOutcomes(a, b))
+	})
+	return outcomes
+}
+
+// fact is a package, image or subject that a rule matches.
+type fact struct {
+	outcome core.Outcome
+	pkg     *core.Package // nil for the others
+	name    string        // of the package in its ecosystem, whatever its version
+}
+
+// facts applies the rules over packages, images and subjects, in no order. Unlike a finding, a fact that no rule
+// matches is no outcome: it is not a flaw.
+func (j *judgement) facts() []fact {
+	var facts []fact
 	s := j.newSetter()
 	broken := map[int]*brokenRule{}
-	apply := func(rules []int, subject core.Digest, what string) {
+	apply := func(rules []int, subject core.Digest, what string, pkg *core.Package) {
 		n := j.first(rules, s, broken)
 		if n < 0 {
 			return
@@ -232,25 +270,29 @@ func (j *judgement) evaluateFacts() []core.Outcome {
 		if text == "" {
 			text = cut(fmt.Sprintf("%s: %s", r.Name, what))
 		}
-		outcomes = append(outcomes, core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text})
+		f := fact{outcome: core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text}, pkg: pkg}
+		if pkg != nil {
+			f.name = family(pkg.Ecosystem) + ":" + pkg.Name
+		}
+		facts = append(facts, f)
 	}
 	if rules := j.rulesOver(overPackages); len(rules) > 0 {
 		for i := range j.evidence.Packages {
 			p := &j.evidence.Packages[i]
 			s.pkg(p)
-			apply(rules, p.Subject, strings.TrimSpace(p.Name+" "+p.Version))
+			apply(rules, p.Subject, strings.TrimSpace(p.Name+" "+p.Version), p)
 		}
 	}
 	if rules := j.rulesOver(overImages); len(rules) > 0 {
 		for digest := range j.images {
 			s.reset(digest)
-			apply(rules, digest, j.nameOf(digest))
+			apply(rules, digest, j.nameOf(digest), nil)
 		}
 	}
 	if rules := j.rulesOver(overSubjects); len(rules) > 0 {
 		for digest := range j.subjects {
 			s.reset(digest)
-			apply(rules, digest, j.nameOf(digest))
+			apply(rules, digest, j.nameOf(digest), nil)
 		}
 	}
 	if rules := j.rulesOver(overExaminations); len(rules) > 0 {
@@ -258,18 +300,15 @@ func (j *judgement) evaluateFacts() []core.Outcome {
 			x := &j.evidence.Examinations[i]
 			s.reset(x.Subject)
 			s.scope.examination = x
-			apply(rules, x.Subject, x.Name+" by "+x.Tool)
+			apply(rules, x.Subject, x.Name+" by "+x.Tool, nil)
 		}
 	}
 	if rules := j.rulesOver(overEvidence); len(rules) > 0 {
 		s.reset("")
-		apply(rules, j.firstSubject(), "all evidence")
+		apply(rules, j.firstSubject(), "all evidence", nil)
 	}
 	j.merge(broken)
-	slices.SortFunc(outcomes, func(a, b core.Outcome) int {
-		return cmp.Or(j.bySubject(a.Subject, b.Subject), compareOutcomes(a, b))
-	})
-	return outcomes
+	return facts
 }
 
 // firstSubject stands for all of them in an outcome that is about none in particular.

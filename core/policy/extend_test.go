@@ -37,6 +37,21 @@ func (s shelf) File(f policy.File, _ int64) ([]byte, error) {
 	return []byte(path.Join(f.From, f.Name)), nil
 }
 
+// papers is a resolver over the files that a policy names, by path.
+type papers func(name string, max int64) ([]byte, error)
+
+func (papers) Extended(_ context.Context, e policy.Extension) (policy.Source, error) {
+	return policy.Source{}, fmt.Errorf("there is no file %s", e.Reference)
+}
+
+func (p papers) File(f policy.File, max int64) ([]byte, error) {
+	return p(path.Join(f.From, f.Name), max)
+}
+
+func (p papers) load(name string, data []byte) (*policy.Policy, error) {
+	return policy.Load(context.Background(), policy.Source{Name: name, From: policy.PlaceOf(name), Data: data}, p)
+}
+
 func (s shelf) load(name string) (*policy.Policy, error) {
 	return policy.Load(context.Background(), policy.Source{Name: name, From: policy.PlaceOf(name), Data: []byte(s[name])}, s)
 }

@@ -43,6 +43,12 @@ type file struct {
 	vex         *VEX
 	trustedRoot File
 
+	waivers       []waiverText
+	waiverFiles   *yaml.Node
+	waiversIn     []File
+	inlineIgnores string
+	baseline      *Baseline
+
 	// nodes are the keys that the file has, with their values, and files what they name beside it.
 	nodes map[string]keyed
 	files []File
@@ -259,11 +265,7 @@ func sortedKeys[V any](m map[string]V) []string {
 func (r *reader) policy(root *yaml.Node) *file {
 	f := &file{path: r.file, nodes: map[string]keyed{}}
 	seen := r.keys(root, map[string]func(*yaml.Node){
-		"version": func(n *yaml.Node) {
-			if n.Kind != yaml.ScalarNode || n.Value != "1" {
-				r.reject(n, "this version of Cleanbill reads policies of version 1")
-			}
-		},
+		"version":               r.version,
 		"name":                  func(n *yaml.Node) { f.name = r.word(n) },
 		"extends":               func(n *yaml.Node) { f.extends, f.extendsAt = r.text(n), n },
 		"extends-signed-by":     func(n *yaml.Node) { f.extendedBy = r.signers(n) },
@@ -276,6 +278,10 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.named(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
+		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
+		"waiver-files":          func(n *yaml.Node) { f.waiverFiles, f.waiversIn = n, r.waiverNames(n) },
+		"inline-ignores":        func(n *yaml.Node) { f.inlineIgnores = r.ignores(n) },
+		"baseline":              func(n *yaml.Node) { b := r.baseline(n); f.baseline = &b },
 	})
 	if !seen["version"] {
 		r.reject(root, `the key "version" is missing; write "version: 1"`)
@@ -297,6 +303,12 @@ func (r *reader) named(n *yaml.Node) File {
 		r.files = append(r.files, f)
 	}
 	return f
+}
+
+func (r *reader) version(n *yaml.Node) {
+	if n.Kind != yaml.ScalarNode || n.Value != "1" {
+		r.reject(n, "this version of Cleanbill reads policies of version 1")
+	}
 }
 
 func (r *reader) text(n *yaml.Node) string {

@@ -139,6 +139,8 @@ func FuzzParse(f *testing.F) {
 		"version: 1\nextends: oci://r.example/p@sha256:" + strings.Repeat("0", 64) + "\nextends-signed-by: [{key: a}]\n",
 		"version: 1\nlocked: [vex]\nrules: [{name: r, locked: true, for: examinations, when: examination.name == 'x', action: fail, applies-to: {branches: [main], images: ['**/a*']}}]",
 		ruled("glob(finding.path, '**/*.go') || olderThan(package.version, '2', 'npm') || licensesDenied(package.licenses, ['GPL-*']) || daysSince(finding.published) > 3"),
+		"version: 1\nwaivers:\n- {id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: [CVE-1], paths: ['a/**/*'], kinds: [secret]}, until: fixed}\n",
+		"version: 1\ninline-ignores: head\nbaseline: {source: b.json, block: [code, tool], signed-by: [{key: k}]}\n",
 		"version: 1\n---\n", "&a [*a]", "{", "version: !!int 1", "rules: |\n  x\n",
 	} {
 		f.Add([]byte(seed))
@@ -147,7 +149,7 @@ func FuzzParse(f *testing.F) {
 	e.Findings = []core.Finding{flaw(all()), {}}
 	e.Packages = []core.Package{{}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := policy.Parse("p.yaml", data)
+		p, err := papers(func(string, int64) ([]byte, error) { return data, nil }).load("p.yaml", data)
 		if err != nil {
 			if !core.Usage(err) {
 				t.Fatalf("not a mistake of the user: %v", err)

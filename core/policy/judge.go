@@ -17,9 +17,15 @@ import (
 // Judge decides over evidence. It is pure: the same evidence, in any order, with the same policy, baseline and time
 // gives the same verdict, byte for byte. It does not change e and may be called by several goroutines.
 //
-// No rule reads the baseline: everything in the evidence is judged in full, whether it was there before or not.
+// No rule reads the baseline. With one, a refusal that does not come of the change is a warning, which says what it
+// comes of and why it does not block; without one, everything is refused that a rule refuses. Gaps are judged alike:
+// that nobody looked before either excuses nothing.
 func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.Verdict {
 	j := newJudgement(p, e, now.UTC().Round(0))
+	j.waiving = p.waivers.at(j.now)
+	if b != nil {
+		j.compared = j.compare(b)
+	}
 	outcomes := j.evaluate()
 	v := core.Verdict{
 		Time:     j.now,
@@ -30,6 +36,8 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 		Gaps:     j.ruleGaps(),
 		Counts:   j.counts,
 		Upgrades: []core.Upgrade{},
+		Waivers:  j.waiving.uses(outcomes),
+		Baseline: j.baselineRef(),
 	}
 	gaps, accepted := j.examinationGaps()
 	v.Gaps = append(v.Gaps, gaps...)
@@ -84,6 +92,9 @@ type judgement struct {
 	spent   atomic.Uint64
 	tooDear bool
 	counts  core.Counts
+	// waiving and compared are nil where nothing is excused, as in the judgement of a baseline.
+	waiving  *waiving
+	compared *comparison
 }
 
 // packageKey finds the package that a finding names.

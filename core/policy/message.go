@@ -101,9 +101,11 @@ func (m *message) render(s *setter) (string, error) {
 }
 
 // cut bounds what hostile evidence can make of a message, at the end of a rune.
-func cut(s string) string {
-	if len(s) <= maxMessage {
+func cut(s string) string { return cutTo(s, maxMessage) }
+
+func cutTo(s string, length int) string {
+	if len(s) <= length {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(s[:length], "") + "…"
 }

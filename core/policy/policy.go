@@ -52,6 +52,7 @@ type Policy struct {
 	ref      core.PolicyRef
 	settings settings
 	rules    []*rule
+	waivers  *waivers
 
 	resolver Resolver
 	files    []File
@@ -70,6 +71,11 @@ type settings struct {
 	VEX         VEX        `json:"vex,omitzero"`
 	TrustedRoot File       `json:"trustedRoot,omitzero"`
 	Locked      []string   `json:"locked,omitempty"` // sorted
+
+	Waivers []waiver `json:"waivers,omitempty"`
+	// InlineIgnores says which suppressions in the sources count.
+	InlineIgnores string   `json:"inlineIgnores"`
+	Baseline      Baseline `json:"baseline,omitzero"`
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -155,6 +161,9 @@ func (l *language) load(source Source, o *loading) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.waiverFiles(f, o.resolver); err != nil {
+		return nil, err
+	}
 	p := &Policy{resolver: o.resolver}
 	for _, text := range f.rules {
 		p.rules = append(p.rules, l.rule(r, text))
@@ -166,10 +175,16 @@ func (l *language) load(source Source, o *loading) (*Policy, error) {
 	}
 	r.locks(f, base)
 	r.unique(f, base)
+	var inherited []waiver
+	if base != nil {
+		inherited = base.settings.Waivers
+	}
+	joined := r.joinWaivers(f, inherited)
 	if err := r.failure(); err != nil {
 		return nil, err
 	}
 	p.extend(base, f)
+	p.settings.Waivers, p.waivers = joined, newWaivers(joined)
 	p.ref = core.PolicyRef{Name: f.name, Source: source.Name, Digest: p.digest()}
 	if f.name == "" {
 		p.ref.Name = path.Base(strings.ReplaceAll(source.Name, `\`, "/"))
@@ -342,6 +357,10 @@ func (s settings) with(f *file) settings {
 	s.Locked = slices.Concat(s.Locked, f.locked)
 	slices.Sort(s.Locked)
 	s.Locked = slices.Compact(s.Locked)
+	s.InlineIgnores = cmp.Or(f.inlineIgnores, s.InlineIgnores, ignoresOfBase)
+	if f.baseline != nil {
+		s.Baseline = *f.baseline
+	}
 	return s
 }
 

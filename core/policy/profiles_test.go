@@ -102,6 +102,8 @@ func expectations() []expected {
 		{"a critical misconfiguration", all(kind(core.KindMisconfiguration), critical), rest, rest, "medium-or-worse!"},
 		{"a critical flaw of code", all(kind(core.KindCode), critical, exploited), rest, rest, "medium-or-worse!"},
 		{"a low flaw of code, exploited", all(kind(core.KindCode), exploited), rest, rest, rest},
+		{"a low suppression", kind(core.KindSuppression), rest, rest, "suppression!"},
+		{"an unrated suppression", all(kind(core.KindSuppression), unknown), rest, rest, "suppression!"},
 		{"a low misconfiguration that does not affect", all(kind(core.KindMisconfiguration), notAffected, medium), rest, rest, "medium-or-worse!"},
 	}
 }
@@ -146,7 +148,8 @@ func mutants(source string) map[string]string {
 		{`==`, `!=`}, {`&&`, `||`}, {`>=`, `>`}, {`>=`, `==`}, {`>=`, `<`}, {`\|\|`, `&&`},
 		{`\bHIGH\b`, `CRITICAL`}, {`\bHIGH\b`, `MEDIUM`}, {`\bCRITICAL\b`, `HIGH`}, {`\bCRITICAL\b`, `UNKNOWN`},
 		{`\bMEDIUM\b`, `HIGH`}, {`\bMEDIUM\b`, `LOW`}, {`\bUNKNOWN\b`, `NONE`},
-		{`"vulnerability"`, `"code"`}, {`"secret"`, `"code"`}, {`"malware"`, `"code"`}, {`"end-of-life"`, `"code"`}, {`"suppression"`, `"code"`},
+		{`"vulnerability"`, `"code"`}, {`"secret"`, `"code"`}, {`"malware"`, `"code"`}, {`"end-of-life"`, `"code"`},
+		{`"suppression"`, `"code"`},
 		{`"not-affected"`, `"none"`},
 		{`\["exact", "source"\]`, `["exact"]`}, {`\["exact", "source"\]`, `["source"]`},
 		{`\["exact", "source"\]`, `["exact", "source", "name"]`}, {`\["exact", "source"\]`, `["exact", "source", "vendored"]`},

@@ -110,6 +110,154 @@ func TestAddingAFindingNeverMakesItPass(t *testing.T) {
 	})
 }
 
+// withWaivers adds random waivers to a profile, of which some match, some are out of date, and some wait for a fix.
+func withWaivers(t *testing.T, profile string, r *rand.Rand, n int) *policy.Policy {
+	t.Helper()
+	text := "version: 1\nextends: " + profile + "\nwaivers: []\n"
+	if n > 0 {
+		text = "version: 1\nextends: " + profile + "\nwaivers:\n"
+	}
+	for i := range n {
+		text += fmt.Sprintf("  - {id: W-%d, reason: r, owner: o, expires: %s, match: {%s}%s}\n", i, pick(r, "2027-01-01", "2026-11-24", "2026-01-01"),
+			pick(r, fmt.Sprintf("ids: [CVE-2026-%d, CVE-2026-%d]", r.IntN(30), r.IntN(30)), "packages: [a]", "packages: ['pkg:x/**'], images: [app:1]",
+				"ids: [CVE-2026-1], kinds: [secret, malware]", "paths: ['p*']"), pick(r, "", ", until: fixed"))
+	}
+	return parsed(t, text)
+}
+
+// eachProfileWithWaivers runs a property over random evidence and every profile with random waivers.
+func eachProfileWithWaivers(t *testing.T, property func(t *testing.T, profile string, p *policy.Policy, r *rand.Rand, e core.Evidence)) {
+	for _, name := range policy.Profiles() {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(rounds / 4) {
+				r := rand.New(rand.NewPCG(seed, 11))
+				e := randomEvidence(r)
+				property(t, name, withWaivers(t, name, r, 1+r.IntN(8)), r, e)
+				if t.Failed() {
+					t.Fatalf("with seed %d", seed)
+				}
+			}
+		})
+	}
+}
+
+// randomBaseline is a baseline of the same things, which has some of the findings and others.
+func randomBaseline(r *rand.Rand, e core.Evidence) *core.Baseline {
+	b := &core.Baseline{Ref: core.BaselineRef{Source: "b"}, Evidence: core.Evidence{
+		Subjects: e.Subjects, Images: e.Images, Packages: e.Packages, Examinations: slices.Clone(e.Examinations)}}
+	for i := range b.Evidence.Examinations {
+		b.Evidence.Examinations[i].Version = pick(r, "", "", "older")
+	}
+	for _, f := range e.Findings {
+		switch r.IntN(3) {
+		case 0:
+			b.Evidence.Findings = append(b.Evidence.Findings, f)
+		case 1:
+			b.Rematched = append(b.Rematched, f)
+		}
+	}
+	if r.IntN(2) == 0 {
+		b.Verdict = &core.Verdict{}
+		for _, f := range b.Evidence.Findings {
+			b.Verdict.Warnings = append(b.Verdict.Warnings, core.Outcome{Subject: f.Subject, Fingerprint: f.Fingerprint})
+		}
+	}
+	return b
+}
+
+func TestWithWaiversAddingAFindingNeverMakesItPass(t *testing.T) {
+	eachProfileWithWaivers(t, func(t *testing.T, _ string, p *policy.Policy, r *rand.Rand, e core.Evidence) {
+		for _, b := range []*core.Baseline{nil, randomBaseline(r, e)} {
+			before := p.Judge(&e, b, now)
+			more := e
+			more.Findings = append(slices.Clone(e.Findings), randomFinding(r))
+			if after := p.Judge(&more, b, now); before.Decision != core.Passed && after.Decision == core.Passed ||
+				before.Decision == core.Refused && after.Decision != core.Refused {
+				t.Errorf("%v became %v by one more finding", before.Decision, after.Decision)
+			}
+		}
+	})
+}
+
+func TestAddingAWaiverNeverKeepsFromPassing(t *testing.T) {
+	passed := 0
+	eachProfileWithWaivers(t, func(t *testing.T, profile string, _ *policy.Policy, r *rand.Rand, e core.Evidence) {
+		n := r.IntN(6)
+		less, more := withWaivers(t, profile, rand.New(rand.NewPCG(uint64(n), 1)), n), withWaivers(t, profile, rand.New(rand.NewPCG(uint64(n), 1)), n+1)
+		for _, b := range []*core.Baseline{nil, randomBaseline(r, e)} {
+			before, after := less.Judge(&e, b, now), more.Judge(&e, b, now)
+			if before.Decision == core.Passed {
+				passed++
+			}
+			if before.Decision != core.Refused && after.Decision != before.Decision || len(after.Refusals) > len(before.Refusals) {
+				t.Errorf("%v with %d waivers became %v with %d", before.Decision, n, after.Decision, n+1)
+			}
+		}
+	})
+	if passed == 0 {
+		t.Error("nothing passed, so that this shows nothing")
+	}
+}
+
+func TestWithWaiversRemovingAnExaminationNeverMakesItPass(t *testing.T) {
+	eachProfileWithWaivers(t, func(t *testing.T, _ string, p *policy.Policy, r *rand.Rand, e core.Evidence) {
+		for _, b := range []*core.Baseline{nil, randomBaseline(r, e)} {
+			before := p.Judge(&e, b, now)
+			less, i := e, r.IntN(len(e.Examinations))
+			less.Examinations = slices.Delete(slices.Clone(e.Examinations), i, i+1)
+			if after := p.Judge(&less, b, now); before.Decision != core.Passed && after.Decision == core.Passed {
+				t.Errorf("%v became %v", before.Decision, after.Decision)
+			}
+		}
+	})
+}
+
+func TestAddingAFindingToTheBaselineNeverMakesItStricter(t *testing.T) {
+	laxer := 0
+	eachProfileWithWaivers(t, func(t *testing.T, _ string, p *policy.Policy, r *rand.Rand, e core.Evidence) {
+		b := randomBaseline(r, e)
+		before := p.Judge(&e, b, now)
+		more := *b
+		more.Evidence.Findings = append(slices.Clone(b.Evidence.Findings), randomFinding(r))
+		if len(e.Findings) > 0 {
+			more.Evidence.Findings = append(more.Evidence.Findings, e.Findings[r.IntN(len(e.Findings))])
+		}
+		after := p.Judge(&e, &more, now)
+		if before.Decision != core.Refused && after.Decision != before.Decision || len(after.Refusals) > len(before.Refusals) {
+			t.Errorf("%v with %d refusals became %v with %d", before.Decision, len(before.Refusals), after.Decision, len(after.Refusals))
+		}
+		if len(after.Refusals) < len(before.Refusals) {
+			laxer++
+		}
+		if full := p.Judge(&e, nil, now); full.Decision == core.Passed && after.Decision != core.Passed {
+			t.Errorf("it passes in full, and with a baseline it is %v", after.Decision)
+		}
+	})
+	if laxer == 0 {
+		t.Error("no baseline ever held anything back, so that this shows nothing")
+	}
+}
+
+func TestWithWaiversAndABaselineTheOrderDoesNotMatter(t *testing.T) {
+	eachProfileWithWaivers(t, func(t *testing.T, _ string, p *policy.Policy, r *rand.Rand, e core.Evidence) {
+		b := randomBaseline(r, e)
+		want := encoded(t, p.Judge(&e, b, now))
+		if again := encoded(t, p.Judge(&e, b, now)); again != want {
+			t.Error("the same inputs give other bytes")
+		}
+		shuffled, other := e, *b
+		shuffled.Findings, shuffled.Packages = slices.Clone(e.Findings), slices.Clone(e.Packages)
+		shuffle(r, shuffled.Findings)
+		shuffle(r, shuffled.Packages)
+		other.Evidence.Findings, other.Rematched = slices.Clone(b.Evidence.Findings), slices.Clone(b.Rematched)
+		shuffle(r, other.Evidence.Findings)
+		shuffle(r, other.Rematched)
+		if diff := cmp.Diff(want, encoded(t, p.Judge(&shuffled, &other, now))); diff != "" {
+			t.Errorf("another order gives another verdict (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestRemovingAnExaminationNeverMakesItPass(t *testing.T) {
 	for _, name := range policy.Profiles() {
 		p := profile(t, name)

@@ -114,6 +114,8 @@ func TestEditorsAndTheReaderAgreeOnTheFormOfAPolicy(t *testing.T) {
 		"version: 1\nvex: {files: [a], signed-by: [{key: k}], accept-unsigned: false}\ntrusted-root: r.json\nlocked: [vex]",
 		"version: 1\nrules: [{name: a, for: packages, when: package.vendored, action: warn, message: m, locked: true, applies-to: {branches: [main], images: ['**'], paths: [a]}}]",
 		"version: 1\nrules: []",
+		"version: 1\nwaivers: [{id: w, reason: r, owner: o, expires: '2027-01-01', until: fixed, match: {ids: [a], packages: ['pkg:npm/*'], paths: ['a/**'], images: [i], kinds: [secret]}}]",
+		"version: 1\ninline-ignores: off\nbaseline: {source: b.json, signed-by: [{key: k}], block: [tool, code]}",
 	}
 	for _, name := range Profiles() {
 		source, err := BuiltinSource(name)
@@ -131,6 +133,8 @@ func TestEditorsAndTheReaderAgreeOnTheFormOfAPolicy(t *testing.T) {
 		"version: 1\nrules: [{name: a, when: 'true', action: fail, for: finding}]", "version: 1\nrules: [{name: a, when: '', action: fail}]",
 		"version: 1\nrules: [{name: a, when: 'true', action: fail, locked: 1}]", "version: 1\nrules: [{name: a, when: 'true', action: fail, applies-to: {}}]",
 		"version: 1\nrules: [{name: a, when: 'true', action: fail, applies-to: {paths: []}}]", "version: 1\nrules: [{name: a, when: 'true', action: fail, applies-to: {tags: [a]}}]",
+		"version: 1\nwaivers: [{id: w, reason: r, owner: o, match: {ids: [a]}}]", "version: 1\nwaivers: [{id: w, reason: r, owner: o, expires: '2027-01-01', match: {kinds: [secret]}}]",
+		"version: 1\ninline-ignores: all", "version: 1\nbaseline: {block: [tool]}", "version: 1\nwaiver-files: []",
 		"version: 1\nlocked: vex", "version: 1\ntrusted-root: ''",
 	}
 	for _, text := range slices.Concat(good, bad) {

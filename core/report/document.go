@@ -18,6 +18,12 @@ const DocumentVersion = 1
 // DocumentMediaType is the media type of the document.
 const DocumentMediaType = "application/vnd.cleanbill.evidence.v1+json"
 
+// PredicateType is that of an attestation whose predicate is the document: evidence that somebody signed, about the
+// digest that the statement names.
+//
+// https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
+const PredicateType = "https://github.com/cleanbill-ci/cleanbill/evidence/v1"
+
 //go:embed schema/evidence-v1.schema.json
 var jsonSchema string
 

@@ -108,7 +108,7 @@ func judged() Document {
 		Refusals: []core.Outcome{{Rule: "critical", Action: core.ActionFail, Subject: image, Fingerprint: critical,
 			Message: "m"}},
 		Warnings: []core.Outcome{{Rule: "secrets", Action: core.ActionWarn, Subject: image, Fingerprint: secret,
-			Message: "m", Waiver: "W-1", Cause: core.CauseKnown}},
+			Message: "m", Waiver: "W-1", Cause: core.CauseKnown, Held: true}},
 		Gaps: []core.Gap{{Examination: core.ExamineAdvisories, Subject: image, Status: core.Partial,
 			Why: []string{"starter"}, Remedy: "get more", Rule: "required"},
 			{Examination: core.ExamineDistro, Rule: "required"}},

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -38,6 +39,7 @@ func Markdown(w io.Writer, d Document, max int) error {
 	m.fixTable()
 	m.otherTable()
 	m.totals()
+	m.waiverTable()
 	m.gapTable("Not examined", m.gaps)
 	m.gapTable("Not examined, and accepted by the policy", m.accepted)
 	m.basis()
@@ -222,13 +224,31 @@ func (m *markdown) otherTable() {
 
 func (m *markdown) totals() {
 	m.line("\n### Findings\n\n%s", m.totalLine())
+	if m.since != "" {
+		m.line("\n%s", m.since)
+	}
 	m.table(m.share(shareGaps), "| Rule | Warnings | Severities |", len(m.warnings), func(i int) string {
 		w := m.warnings[i]
-		return fmt.Sprintf("| %s | %d | %s |", cell(w.rule), w.outcomes, severityList(w.severities))
+		rule := cell(w.rule)
+		if w.held.total() > 0 {
+			rule += ", which would refuse: " + w.held.list()
+		}
+		return fmt.Sprintf("| %s | %d | %s |", rule, w.outcomes, severityList(w.severities))
 	})
 	m.table(m.share(shareGaps), "| Ignored | How many | Severities |", len(m.ignored), func(i int) string {
 		c := m.ignored[i]
 		return fmt.Sprintf("| %s | %d | %s |", c.by(cell), c.outcomes, severityList(c.severities))
+	})
+}
+
+func (m *markdown) waiverTable() {
+	if len(m.waivers) == 0 {
+		return
+	}
+	m.line("\n### Waivers that excuse nothing")
+	m.table(m.share(shareGaps), "| Waiver | Owner | State | Reason |", len(m.waivers), func(i int) string {
+		w := m.waivers[i]
+		return fmt.Sprintf("| %s | %s | %s | %s |", cell(w.id), cell(w.owner), cell(w.state), cell(w.reason))
 	})
 }
 
@@ -266,13 +286,17 @@ func (m *markdown) warningTable(d Document) {
 	if d.Verdict == nil || len(d.Verdict.Warnings) == 0 || m.rest() < minMarkdown {
 		return
 	}
-	warnings := d.Verdict.Warnings
+	warnings, compared := d.Verdict.Warnings, d.Verdict.Baseline != nil
+	header := "| Severity | Warning | Rule | Where |"
+	if compared {
+		warnings, header = newFirst(warnings), "| Severity | New | Warning | Rule | Where |"
+	}
 	k := newKnown(d.Evidence.Findings)
 	n := newNames(d.Evidence.Subjects)
 	m.line("\n<details><summary>%s</summary>", plural(len(warnings), "warning"))
 	const end = "\n</details>\n"
 	m.max -= len(end)
-	m.table(m.rest(), "| Severity | Warning | Rule | Where |", len(warnings), func(i int) string {
+	m.table(m.rest(), header, len(warnings), func(i int) string {
 		o := warnings[i]
 		severity := ""
 		if f := k.of(o.Subject, o.Fingerprint); f != nil && o.Fingerprint != "" {
@@ -281,6 +305,9 @@ func (m *markdown) warningTable(d Document) {
 		where := ""
 		if n.several {
 			where = cell(n.label(o.Subject))
+		}
+		if compared {
+			severity += " | " + cmp.Or(causeWords(o.Cause), "unknown")
 		}
 		return fmt.Sprintf("| %s | %s | %s | %s |", severity, cell(o.Message), cell(o.Rule), where)
 	})

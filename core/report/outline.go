@@ -26,6 +26,8 @@ type outline struct {
 	warnings []ruleCount
 	ignored  []ruleCount
 	counts   core.Counts
+	since    string // the baseline
+	waivers  []idle
 	gaps     []gap
 	accepted []gap
 	facts    []fact
@@ -73,7 +75,9 @@ type other struct {
 // ruleCount is how many findings one rule decided over.
 type ruleCount struct {
 	rule       string
-	says       string // the document that excuses, and why it counts; empty for a rule
+	says       string // the document or waiver that excuses, and why it counts; empty for a rule
+	waived     bool
+	held       causeCounts // why they are no refusals; empty if no rule would make them such
 	outcomes   int
 	severities [core.SeverityCritical + 1]int
 }
@@ -106,7 +110,8 @@ func newOutline(d Document) outline {
 		o.refusals = len(v.Refusals)
 		o.fixes = n.fixes(v.Upgrades, known)
 		o.others = n.others(v, known)
-		o.warnings, o.ignored = countRules(v.Warnings, known), countRules(v.Ignored, known)
+		o.warnings, o.ignored = countRules(v.Warnings, v.Waivers, known), countRules(v.Ignored, v.Waivers, known)
+		o.since, o.waivers = sinceLine(&v), idleWaivers(&v)
 		o.gaps, o.accepted = n.gaps(v.Gaps), n.gaps(v.Accepted)
 		o.rows = n.rows(v)
 	}
@@ -482,8 +487,9 @@ func remedyOf(f *core.Finding) string {
 	return "no fixed version is known"
 }
 
-func countRules(outcomes []core.Outcome, k known) []ruleCount {
+func countRules(outcomes []core.Outcome, waivers []core.WaiverUse, k known) []ruleCount {
 	counts := map[string]*ruleCount{}
+	words := map[string]string{}
 	for i := range outcomes {
 		o := &outcomes[i]
 		says, f := "", k.of(o.Subject, o.Fingerprint)
@@ -492,12 +498,23 @@ func countRules(outcomes []core.Outcome, k known) []ruleCount {
 				says = s.Document + ", " + s.TrustedBy
 			}
 		}
-		c := counts[o.Rule+"\x00"+says]
+		rule := o.Rule
+		if o.Waiver != "" {
+			if words[o.Waiver] == "" {
+				words[o.Waiver] = waiverWords(o.Waiver, waivers)
+			}
+			rule, says = "", words[o.Waiver] // a waiver may excuse from several rules
+		}
+		key := fmt.Sprint(rule, "\x00", says, "\x00", o.Held)
+		c := counts[key]
 		if c == nil {
-			c = &ruleCount{rule: o.Rule, says: says}
-			counts[o.Rule+"\x00"+says] = c
+			c = &ruleCount{rule: rule, says: says, waived: o.Waiver != "", held: causeCounts{}}
+			counts[key] = c
 		}
 		c.outcomes++
+		if o.Held {
+			c.held[o.Cause]++
+		}
 		if f != nil && o.Fingerprint != "" {
 			c.severities[bounded(f.Severity)]++
 		}
@@ -507,15 +524,23 @@ func countRules(outcomes []core.Outcome, k known) []ruleCount {
 		all = append(all, *c)
 	}
 	slices.SortFunc(all, func(a, b ruleCount) int {
-		return cmp.Or(cmp.Compare(b.outcomes, a.outcomes), cmp.Compare(a.rule, b.rule), cmp.Compare(a.says, b.says))
+		return cmp.Or(cmp.Compare(b.outcomes, a.outcomes), cmp.Compare(a.rule, b.rule), cmp.Compare(a.says, b.says),
+			cmp.Compare(b.held.total(), a.held.total()))
 	})
 	return all
 }
 
 // by says what decided, made safe.
 func (c ruleCount) by(safe func(string) string) string {
-	if c.says != "" {
+	switch {
+	case c.waived:
+		return "by waiver " + safe(c.says)
+	case c.says != "":
 		return "by VEX: " + safe(c.says)
+	case c.rule == core.RuleSuppressed:
+		return "because the sources say so"
+	case c.held.total() > 0:
+		return "by rule " + safe(c.rule) + ", which would refuse: " + c.held.list()
 	}
 	return "by rule " + safe(c.rule)
 }
@@ -565,15 +590,23 @@ func (o *outline) reasons(v *core.Verdict) []string {
 	var why []string
 	switch v.Decision {
 	case core.Refused:
-		why = append(why, fmt.Sprintf("Policy %s refuses %s; %s", v.Policy.Name, plural(len(v.Refusals), "finding"), o.remedies(v)))
+		why = append(why, fmt.Sprintf("Policy %s refuses %s; %s", v.Policy.Name, refused(v), o.remedies(v)))
 		if len(v.Gaps) > 0 {
 			why = append(why, "What could not be examined is listed below; there may be more.")
 		}
 	case core.Passed:
-		why = append(why, fmt.Sprintf("Policy %s refuses nothing, and everything that it requires was examined.", v.Policy.Name))
+		nothing := "nothing"
+		if v.Baseline != nil {
+			nothing = "nothing that this change brings"
+		}
+		why = append(why, fmt.Sprintf("Policy %s refuses %s, and everything that it requires was examined.",
+			v.Policy.Name, nothing))
 	default:
 		why = append(why, fmt.Sprintf("Policy %s refuses nothing that was seen, but %s, so this cannot pass.",
 			v.Policy.Name, notComplete(len(o.gaps))))
+	}
+	if held := heldBack(v); held != "" {
+		why = append(why, held)
 	}
 	if len(v.Accepted) > 0 && v.Decision == core.Passed {
 		why = append(why, "The policy accepts that some of it was not examined: see below.")
@@ -622,6 +655,9 @@ func factsOf(d Document, e core.Evidence) []fact {
 	var facts []fact
 	if v := d.Verdict; v != nil {
 		facts = append(facts, fact{"policy", fmt.Sprintf("%s (%s, %s)", v.Policy.Name, v.Policy.Source, v.Policy.Digest.Short())})
+	}
+	if v := d.Verdict; v != nil && v.Baseline != nil {
+		facts = append(facts, fact{"baseline", baselineFact(v.Baseline)})
 	}
 	facts = append(facts, fact{"advisories", advisoriesOf(e.Advisories)})
 	tool := strings.TrimSpace(d.Tool.Name + " " + d.Tool.Version)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,6 +167,11 @@ func hostileDocument() Document {
 	}
 	e.Advisories.Name = evil
 	v := d.Verdict
+	v.Baseline = &core.BaselineRef{Source: evil, Commit: evil}
+	v.Waivers = []core.WaiverUse{{ID: evil, Owner: evil, Reason: evil, Expires: evil, State: core.WaiverExpired},
+		{ID: "W", Owner: evil, Reason: evil, Expires: evil, State: core.WaiverUsed, Excused: 1}}
+	v.Ignored[1].Waiver = "W"
+	v.Warnings[0].Held, v.Warnings[0].Cause = true, core.CauseKnown
 	for i := range v.Upgrades {
 		u := &v.Upgrades[i]
 		u.Package, u.From, u.To, u.Where, u.Command = evil, evil, evil, evil, evil
@@ -183,12 +189,55 @@ func hostileDocument() Document {
 	return d
 }
 
+// comparedDocument is a change that brings one flaw to an image which has others, with waivers in all states.
+func comparedDocument() Document {
+	e := core.Evidence{
+		Subjects: []core.Subject{{Name: "registry.example/team/shop:pr-12", Kind: core.KindImage, Digest: amd64Digest,
+			Platform: &core.Platform{OS: "linux", Architecture: "amd64"}}},
+		Advisories: core.AdvisorySource{Name: "oci:advisories", Records: 65231, AsOf: judgedAt.Add(-30 * time.Hour)},
+	}
+	v := core.Verdict{
+		Decision: core.Refused, Time: judgedAt,
+		Policy: core.PolicyRef{Name: "acme", Digest: digestOfAll("c"), Source: ".cleanbill.yaml"},
+		Counts: core.Counts{Packages: 214, Findings: 19, High: 12, Medium: 7, Fixable: 19},
+		Baseline: &core.BaselineRef{Source: ".cleanbill/baseline.json", Digest: digestOfAll("6"),
+			Commit: "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00", Known: 14, New: 5},
+	}
+	see := func(into *[]core.Outcome, n int, id, rule string, action core.Action, s core.Severity, with core.Outcome) {
+		for i := range n {
+			f := vulnerability(amd64Digest, fmt.Sprintf("CVE-2026-%s%d", id, i), "lib"+id, "1.0", "1.1", s)
+			e.Findings = append(e.Findings, f)
+			o := outcome(rule, action, f)
+			o.Cause, o.Held, o.Waiver = with.Cause, with.Held, with.Waiver
+			*into = append(*into, o)
+		}
+	}
+	see(&v.Refusals, 1, "10", "severe-with-fix", core.ActionFail, core.SeverityHigh, core.Outcome{Cause: core.CauseCode})
+	see(&v.Warnings, 6, "20", "severe-with-fix", core.ActionWarn, core.SeverityHigh, core.Outcome{Cause: core.CauseKnown, Held: true})
+	see(&v.Warnings, 3, "30", "severe-with-fix", core.ActionWarn, core.SeverityHigh, core.Outcome{Cause: core.CauseAdvisory, Held: true})
+	see(&v.Warnings, 4, "40", "everything-else", core.ActionWarn, core.SeverityMedium, core.Outcome{Cause: core.CauseKnown})
+	see(&v.Warnings, 1, "50", "everything-else", core.ActionWarn, core.SeverityMedium, core.Outcome{Cause: core.CauseCode})
+	see(&v.Ignored, 2, "60", "severe-with-fix", core.ActionIgnore, core.SeverityHigh, core.Outcome{Waiver: "jose-2026"})
+	see(&v.Ignored, 2, "70", core.RuleSuppressed, core.ActionIgnore, core.SeverityMedium, core.Outcome{})
+	fixed := v.Refusals[0].Fingerprint
+	v.Upgrades = []core.Upgrade{{Subject: amd64Digest, Package: "lib10", Ecosystem: "Debian:12", From: "1.0", To: "1.1",
+		Packages: []string{"pkg:deb/debian/lib10@1.0"}, Fixes: []string{fixed}, Severity: core.SeverityHigh,
+		Command: "apt-get update && apt-get install --only-upgrade -y lib10"}}
+	v.Waivers = []core.WaiverUse{
+		{ID: "curl-2025", Owner: "team-web", Reason: "not reachable from outside", Expires: "2026-10-31", State: core.WaiverExpired},
+		{ID: "jose-2026", Owner: "team-auth", Reason: "tokens are checked twice", Expires: "2026-12-31", State: core.WaiverUsed, Excused: 2},
+		{ID: "old-jar", Owner: "team-web", Reason: "for tests only", Expires: "2027-01-31", State: core.WaiverUnused},
+		{ID: "zlib", Owner: "platform", Reason: "no fix yet", Expires: "2027-01-31", State: core.WaiverFixed},
+	}
+	return NewDocument(Tool{Name: "cleanbill", Version: "1.0.0"}, e, &v)
+}
+
 func documents() map[string]Document {
 	scanned := passedDocument()
 	scanned.Verdict = nil
 	return map[string]Document{
 		"refused": refusedDocument(), "undecided": undecidedDocument(), "passed": passedDocument(),
-		"examined": scanned, "hostile": hostileDocument(),
+		"examined": scanned, "hostile": hostileDocument(), "compared": comparedDocument(),
 	}
 }
 

@@ -36,6 +36,7 @@ func Terminal(w io.Writer, d Document, o TerminalOptions) error {
 	t.fixList()
 	t.otherList()
 	t.totals()
+	t.waiverList()
 	t.gapList("Not examined", t.gaps, boldYellow)
 	t.gapList("Not examined, and accepted by the policy", t.accepted, dim)
 	t.basis()
@@ -235,6 +236,9 @@ func (t *terminal) otherList() {
 func (t *terminal) totals() {
 	t.heading("Findings")
 	t.text(2, t.totalLine(), plainStyle)
+	if t.since != "" {
+		t.text(2, t.since, plainStyle)
+	}
 	t.rules(t.warnings, func(n int) string { return plural(n, "warning") })
 	t.rules(t.ignored, func(n int) string { return fmt.Sprintf("%d ignored", n) })
 }
@@ -264,6 +268,20 @@ func (o *outline) totalLine() string {
 	}
 	return fmt.Sprintf("%s in %s: %s; %d with a fix", plural(c.Findings, "finding"), plural(c.Packages, "package"),
 		severityList(counts), c.Fixable)
+}
+
+func (t *terminal) waiverList() {
+	if len(t.waivers) == 0 {
+		return
+	}
+	t.heading("Waivers that excuse nothing")
+	for i, w := range t.waivers {
+		if i == shownOthers {
+			t.more(2, len(t.waivers)-i, "waiver")
+			break
+		}
+		t.text(2, fmt.Sprintf("%s of %s: %s", t.safe(w.id), t.safe(w.owner), t.safe(w.state)), plainStyle)
+	}
 }
 
 func (t *terminal) gapList(title string, gaps []gap, as style) {

@@ -228,6 +228,9 @@ func (v *validator) outcome(o *core.Outcome) {
 	v.knownIfAny("subject", o.Subject)
 	oneOf(v, "action", o.Action, core.ActionFail, core.ActionWarn, core.ActionIgnore)
 	oneOf(v, "cause", o.Cause, append(core.Causes(), "")...)
+	if o.Held && (o.Action != core.ActionWarn || o.Cause == "") {
+		v.fail("held", "only a warning that has a cause can be a refusal that is held back")
+	}
 	if o.Fingerprint != "" {
 		v.knownFinding("fingerprint", o.Subject, o.Fingerprint)
 	}
