@@ -33,6 +33,7 @@ type file struct {
 	accept     []acceptance
 	starterOK  *bool
 	excludedOK *bool
+	allow      []string
 	rules      []ruleText
 
 	advisories  advisoriesText
@@ -249,6 +250,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
+		"allow":                 func(n *yaml.Node) { f.allow = r.allowed(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 	})
 	if !seen["version"] {
