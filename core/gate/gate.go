@@ -1,10 +1,10 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -44,18 +44,31 @@ type Gate struct {
 //
 // The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
 // beside others that could is an Examination that failed.
-func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, nil) }
+func (g *Gate) Scan(ctx context.Context, p Plan) (_ *Result, err error) {
+	s, err := openSources(p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return g.scan(ctx, p, s, nil)
+}
 
 // scan does so under a policy, if there is one.
-func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result, error) {
+func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Policy) (*Result, error) {
 	var trust trusts
+	p.Advisories = cmp.Or(p.Advisories, g.Getenv(variableAdvisories))
 	if judge != nil {
+		if s.changing() {
+			if err := p.tightened(judge); err != nil {
+				return nil, err
+			}
+		}
 		var err error
-		if p, trust, err = p.under(judge); err != nil {
+		if p, trust, err = p.under(judge, s); err != nil {
 			return nil, err
 		}
 	}
-	said, err := readVEX(vexFiles(p, judge), trust.vex)
+	said, err := s.readVEX(vexFiles(p, judge), trust.vex)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +79,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	advisories := g.openAdvisories(reading, p, trust.advisories, stop)
-	r, err := g.examine(reading, p, said, func(ctx context.Context, r *Result) error {
+	r, err := g.examine(reading, p, s, said, func(ctx context.Context, r *Result) error {
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err
 		}
@@ -75,7 +88,8 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
-		return nil
+		r.Evidence.Change = s.about()
+		return s.compare(&r.Evidence)
 	})
 	if err != nil && ctx.Err() == nil && reading.Err() != nil {
 		return nil, context.Cause(reading) // the advisories, without which there was no use in reading on
@@ -87,15 +101,21 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 //
 // The error is a core.Failure as from Scan, or says which report could not be written; the result is then complete
 // all the same.
-func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
-	judge, err := loadPolicy(p.Policy)
+func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
+	s, err := openSources(p)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	judge, err := s.choose(p.Policy)
+	if err != nil {
+		return nil, err
+	}
+	p.Policy = judge.path
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
-	r, err := g.scan(ctx, p, judge)
+	r, err := g.scan(ctx, p, s, judge.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +125,11 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 
 // Inventory opens and reads one target without advisories or policy, for a bill of materials.
 func (g *Gate) Inventory(ctx context.Context, p Plan) (*Result, error) {
-	return g.examine(ctx, p, &statements{}, func(context.Context, *Result) error { return nil })
+	return g.examine(ctx, p, nil, &statements{}, func(context.Context, *Result) error { return nil })
 }
 
 // examine opens and reads every target, and lets further add to the evidence before it is sorted.
-func (g *Gate) examine(ctx context.Context, p Plan, said *statements, further func(context.Context, *Result) error) (*Result, error) {
+func (g *Gate) examine(ctx context.Context, p Plan, s *sources, said *statements, further func(context.Context, *Result) error) (*Result, error) {
 	if len(p.Targets) == 0 {
 		return nil, &core.Failure{Doing: "start", Err: errors.New("no target was named"), Usage: true,
 			Hint: "name an image, an archive, a directory or an SBOM file"}
@@ -123,7 +143,7 @@ func (g *Gate) examine(ctx context.Context, p Plan, said *statements, further fu
 	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
 		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
 	defer cancel()
-	if r.Evidence, err = g.look(bounded, p, said); err != nil {
+	if r.Evidence, err = g.look(bounded, p, s, said); err != nil {
 		return nil, interrupted(ctx, bounded, err)
 	}
 	inventory.Finish(&r.Evidence)
@@ -151,7 +171,7 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 
 // look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
 // an interruption end the run at once.
-func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidence, error) {
+func (g *Gate) look(ctx context.Context, p Plan, s *sources, said *statements) (core.Evidence, error) {
 	analyzers, err := Analyzers(p.Limits.Filled())
 	if err != nil {
 		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
@@ -159,7 +179,7 @@ func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidenc
 	var evidence core.Evidence
 	var failures []error
 	for _, name := range p.Targets {
-		seen, err := g.lookAt(ctx, name, p, analyzers, said)
+		seen, err := g.lookAt(ctx, name, p, s, analyzers, said)
 		switch {
 		case err == nil:
 			evidence.Add(seen)
@@ -184,7 +204,7 @@ func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidenc
 	return evidence, nil
 }
 
-func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core.Analyzer, said *statements) (_ core.Evidence, err error) {
+func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, analyzers []core.Analyzer, said *statements) (_ core.Evidence, err error) {
 	g.tell(Event{Kind: EventOpening, Target: name})
 	opened, err := target.Open(ctx, name, target.Options{
 		Platforms: p.Platforms,
@@ -211,6 +231,9 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 	switch opened.Subject.Kind {
 	case core.KindSource:
 		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
+		for _, subject := range evidence.Subjects {
+			s.examined(subject.Digest, opened.Dir)
+		}
 		return withOpening(evidence, opened), err
 	case core.KindSBOM:
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
@@ -311,19 +334,4 @@ func interrupted(parent, ctx context.Context, err error) error {
 		cause = context.Cause(parent)
 	}
 	return &core.Failure{Doing: "finish", Err: cause}
-}
-
-// loadPolicy returns a built-in profile or the policy in a file.
-func loadPolicy(name string) (*policy.Policy, error) {
-	if name == "" {
-		name = "standard"
-	}
-	if slices.Contains(policy.Profiles(), name) {
-		return policy.Builtin(name)
-	}
-	data, err := readPolicyFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(name, data)
 }

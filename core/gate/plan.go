@@ -25,8 +25,17 @@ type Plan struct {
 	VEX []string
 	// Imports are results of other tools, which are joined with what is found.
 	Imports []string
-	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
+	// Policy is the name of a built-in profile or the path of a policy file; empty means the PolicyFile of the sources, or
+	// "standard" if there is none.
 	Policy string
+	// Source is the directory of the sources that are judged or that images were made from: the platform's workspace. Empty
+	// means the first target that is a directory, or the working directory.
+	Source string
+	// Change is what the platform says of the change. Its Base may be any name of a revision. If there is one, nothing in
+	// the repository excuses anything unless the base has it too.
+	Change core.Change
+	// FetchHint says how the platform gets the base onto this machine; empty for a general hint.
+	FetchHint string
 	// Outputs are the reports to write.
 	Outputs []Output
 	// Limits bound what is read.

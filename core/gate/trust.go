@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
@@ -18,6 +17,9 @@ type SignerFiles struct {
 	TrustedRoot string
 	// Dir is what the files are relative to; empty means the working directory.
 	Dir string
+
+	// sources reads them; nil reads the disk.
+	sources *sources
 }
 
 // maxTrust bounds a key or a trusted root, in bytes.
@@ -66,7 +68,7 @@ func (s SignerFiles) read(name string) ([]byte, error) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(s.Dir, name)
 	}
-	return localfile.Read(name, maxTrust)
+	return s.sources.read(name, maxTrust)
 }
 
 // trusts are whose signatures count for what.
@@ -76,7 +78,7 @@ type trusts struct {
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
 // plan may be stricter, and nothing else.
-func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
+func (p Plan) under(judge *policy.Policy, s *sources) (Plan, trusts, error) {
 	var t trusts
 	a := judge.Advisories()
 	if a.Source != "" {
@@ -87,7 +89,7 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 		p.Advisories = a.Source
 	}
 	p.Offline = p.Offline || a.Offline
-	signers := SignerFiles{Signers: a.SignedBy, TrustedRoot: judge.TrustedRoot(), Dir: filepath.Dir(p.Policy)}
+	signers := SignerFiles{Signers: a.SignedBy, TrustedRoot: judge.TrustedRoot(), Dir: filepath.Dir(p.Policy), sources: s}
 	var err error
 	if t.advisories, err = signers.trust(); err != nil {
 		return p, t, underPolicy(judge, err)
@@ -105,5 +107,5 @@ func underPolicy(judge *policy.Policy, err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	return &core.Failure{Doing: "use the policy " + judge.Ref().Name, Err: err, Hint: f.Hint, Usage: true}
+	return &core.Failure{Doing: "use the policy " + judge.Ref().Name, Err: err, Hint: f.Hint, Usage: !errors.Is(err, ErrNoBase)}
 }

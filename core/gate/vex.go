@@ -2,12 +2,12 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/target"
@@ -30,6 +30,8 @@ type vexFile struct {
 	path string
 	// trustedBy says why it counts without a signature; empty if it does not.
 	trustedBy string
+	// optional is true for one that a flag names: what a change adds counts when it is merged.
+	optional bool
 }
 
 // vexFiles lists the documents that the policy and the plan name. What a flag names counts only if the policy says so:
@@ -45,13 +47,13 @@ func vexFiles(p Plan, judge *policy.Policy) []vexFile {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(p.Policy), name)
 		}
-		out = append(out, vexFile{name, path, by})
+		out = append(out, vexFile{name: name, path: path, trustedBy: by})
 	}
 	if !v.AcceptUnsigned {
 		by = ""
 	}
 	for _, name := range p.VEX {
-		out = append(out, vexFile{name, name, by})
+		out = append(out, vexFile{name: name, path: name, trustedBy: by, optional: true})
 	}
 	return out
 }
@@ -70,12 +72,15 @@ type vexBundle struct {
 }
 
 // readVEX reads the documents that are named. One that cannot be read is the user's mistake.
-func readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
-	s := &statements{trust: trust}
+func (s *sources) readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
+	said := &statements{trust: trust}
 	for _, f := range files {
-		raw, err := localfile.Read(f.path, maxVEX)
-		if err == nil && isBundle(raw) {
-			s.bundles = append(s.bundles, vexBundle{f.name, raw})
+		raw, err := s.read(f.path, maxVEX)
+		switch {
+		case f.optional && errors.Is(err, errNotOnBase):
+			continue
+		case err == nil && isBundle(raw):
+			said.bundles = append(said.bundles, vexBundle{f.name, raw})
 			continue
 		}
 		var d *vuln.VEX
@@ -87,9 +92,9 @@ func readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
 				Hint: "OpenVEX and CycloneDX documents are read, in JSON, plain or as the Sigstore bundle of an attestation"}
 		}
 		d.TrustedBy = f.trustedBy
-		s.documents = append(s.documents, d)
+		said.documents = append(said.documents, d)
 	}
-	return s, nil
+	return said, nil
 }
 
 // isBundle reports whether a file is a Sigstore bundle.
