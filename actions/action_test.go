@@ -7,6 +7,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/cleanbill-ci/cleanbill/core/gate"
 )
 
 // action is action.yml as far as its own safety is concerned.
@@ -93,5 +95,23 @@ func TestActionKeepsGitHubsSchema(t *testing.T) {
 	readAction(t, &document)
 	if err := schema.Validate(document); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the action can be told is in the one table that says what it may do on a change.
+func TestEveryInputIsASetting(t *testing.T) {
+	var a action
+	readAction(t, &a)
+	inputs := map[string]bool{}
+	for _, s := range gate.Settings() {
+		inputs[s.Input] = true
+		if _, ok := a.Inputs[s.Input]; s.Input != "" && !ok {
+			t.Errorf("there is no input %s", s.Input)
+		}
+	}
+	for name := range a.Inputs {
+		if name != "log-level" && !inputs[name] {
+			t.Errorf("the input %s is in no table of settings", name)
+		}
 	}
 }

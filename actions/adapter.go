@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,20 +52,25 @@ func New(o Options) *Adapter {
 	}
 }
 
-// Plan reads the inputs of action.yml, and folds the log of the examination that follows. The document of the run is
+// Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the run is
 // always written, to a new directory below RUNNER_TEMP, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
-	plan, err := gate.Inputs{
-		Targets:    a.action.GetInput("target"),
-		Platforms:  a.action.GetInput("platforms"),
-		Advisories: a.action.GetInput("advisories"),
-		Policy:     a.action.GetInput("policy"),
-		Outputs:    a.action.GetInput("outputs"),
-		Limits:     a.action.GetInput("limits"),
-	}.Plan()
+	in := gate.EnvironmentInputs(a.getenv)
+	for name, input := range map[string]*string{"target": &in.Targets, "platforms": &in.Platforms, "advisories": &in.Advisories,
+		"outputs": &in.Outputs, "limits": &in.Limits, "base": &in.Base} {
+		*input = cmp.Or(a.action.GetInput(name), *input)
+	}
+	if named := a.action.GetInput("policy"); named != "" {
+		in.Policy, in.Config = named, ""
+	}
+	plan, err := in.Plan()
 	if err != nil {
 		return gate.Plan{}, err
 	}
+	if plan.Change, err = a.change(plan.Change); err != nil {
+		return gate.Plan{}, err
+	}
+	plan.Source, plan.FetchHint = a.getenv("GITHUB_WORKSPACE"), fetchHint
 	dir, err := a.reportDir()
 	if err != nil {
 		return gate.Plan{}, err

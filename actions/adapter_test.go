@@ -215,6 +215,8 @@ func TestInputsBecomeAPlan(t *testing.T) {
 		Advisories: "oci:advisories",
 		Outputs:    []gate.Output{{Format: "cyclonedx", Path: "sbom.json"}},
 		Limits:     gate.Limits{Entries: 5},
+		Source:     r.env["GITHUB_WORKSPACE"],
+		FetchHint:  "check out with actions/checkout and fetch-depth: 0",
 	}
 	if diff := cmp.Diff(want, plan); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)

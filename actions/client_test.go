@@ -129,6 +129,56 @@ jobs:
 	}
 }
 
+// TestClientPullRequest runs the action for a pull request that edits the policy which judges it, once with a base that the
+// checkout has and once without.
+func TestClientPullRequest(t *testing.T) {
+	project := clients.Prepare(t)
+	project.Write(t, ".cleanbill.yaml", "version: 1\nname: base\nstarter-ok: true\nadvisories: {source: starter}\n")
+	project.Write(t, ".github/workflows/request.yml", `
+on: pull_request
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0
+      - uses: cleanbill-ci/cleanbill@`+pin(t)+`
+        with:
+          target: oci:vulnerable
+`)
+	project.Commit(t)
+	commit := func() string {
+		out, code := clients.Run(t, project.Dir, nil, "git", "rev-parse", "HEAD")
+		if code != 0 {
+			t.Fatal(out)
+		}
+		return strings.TrimSpace(out)
+	}
+	base := commit()
+	project.Write(t, ".cleanbill.yaml", "version: 1\nname: lax\nextends: none\nrules: [{name: all, when: \"true\", action: ignore}]\n")
+	if out, code := clients.Run(t, project.Dir, nil, "git", "-c", "user.name=test", "-c", "user.email=test@example.invalid",
+		"commit", "--quiet", "--all", "--message=change"); code != 0 {
+		t.Fatal(out)
+	}
+	act := newAct(t, project.Dir)
+	for name, tc := range map[string]struct{ base, exit, says string }{
+		"base at hand": {base, "1", ".cleanbill.yaml of commit " + base},
+		"no base":      {strings.Repeat("1", 40), "3", "fetch-depth: 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			event := filepath.Join(t.TempDir(), "event.json")
+			payload := `{"action":"opened","number":1,"pull_request":{"number":1,"base":{"sha":"` + tc.base + `","ref":"main"},"head":{"sha":"` +
+				commit() + `","ref":"topic"}}}`
+			if err := os.WriteFile(event, []byte(payload), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run := act.run(t, "pull_request", "--eventpath", event)
+			if run.exit == 0 || !strings.Contains(run.log, "exit status "+tc.exit) || !strings.Contains(run.log, tc.says) {
+				t.Errorf("want exit status %s and %q\n%s", tc.exit, tc.says, run.log)
+			}
+		})
+	}
+}
+
 // act runs workflows on this machine, without network: the actions that they use are given to it.
 type act struct {
 	program string

@@ -54,17 +54,16 @@ func New(o Options) *Adapter {
 //
 // https://docs.gitlab.com/user/application_security/container_scanning/#available-cicd-variables (CS_IMAGE)
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
-	plan, err := gate.Inputs{
-		Targets:    cmp.Or(a.getenv("CLEANBILL_TARGET"), a.getenv("CS_IMAGE")),
-		Platforms:  a.getenv("CLEANBILL_PLATFORMS"),
-		Advisories: a.getenv("CLEANBILL_ADVISORIES"),
-		Policy:     a.getenv("CLEANBILL_POLICY"),
-		Outputs:    a.getenv("CLEANBILL_OUTPUTS"),
-		Limits:     a.getenv("CLEANBILL_LIMITS"),
-	}.Plan()
+	in := gate.EnvironmentInputs(a.getenv)
+	in.Targets = cmp.Or(in.Targets, a.getenv("CS_IMAGE"))
+	plan, err := in.Plan()
 	if err != nil {
 		return gate.Plan{}, err
 	}
+	if plan.Change, err = a.change(plan.Change); err != nil {
+		return gate.Plan{}, err
+	}
+	plan.Source, plan.FetchHint = a.getenv("CI_PROJECT_DIR"), fetchHint
 	plan.Outputs = append([]gate.Output{
 		{Format: "json", Path: documentFile},
 		{Format: "cyclonedx", Path: sbomFile},

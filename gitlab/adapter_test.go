@@ -90,6 +90,7 @@ func TestVariablesBecomeAPlan(t *testing.T) {
 		Policy:     "strict",
 		Advisories: "oci:a",
 		Limits:     gate.Limits{Entries: 5},
+		FetchHint:  "set the variable GIT_DEPTH: 0 in the job",
 		Outputs: []gate.Output{
 			{Format: "json", Path: "cleanbill.json"},
 			{Format: "cyclonedx", Path: "cleanbill.cdx.json"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core/gate"
@@ -16,6 +17,9 @@ const (
 	documentFile = "cleanbill.json"
 	sbomFile     = "cleanbill.cdx.json"
 )
+
+// fetchHint says how a pipeline gets the base of a change.
+const fetchHint = "let git-clone fetch all of the history, with its parameter depth: 0"
 
 // Options are what the adapter needs of the process and of the gate. All are required.
 type Options struct {
@@ -42,20 +46,15 @@ var (
 // New returns the adapter. It does nothing until Plan.
 func New(o Options) *Adapter { return &Adapter{o: o} }
 
-// Plan reads the step's variables. If a workspace for reports is bound, the document and a CycloneDX bill of materials
+// Plan reads the step's variables; its working directory is the workspace of the sources, if one is bound. If a workspace for reports is bound, the document and a CycloneDX bill of materials
 // are written there, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
-	plan, err := gate.Inputs{
-		Targets:    a.o.Getenv("CLEANBILL_TARGET"),
-		Platforms:  a.o.Getenv("CLEANBILL_PLATFORMS"),
-		Advisories: a.o.Getenv("CLEANBILL_ADVISORIES"),
-		Policy:     a.o.Getenv("CLEANBILL_POLICY"),
-		Outputs:    a.o.Getenv("CLEANBILL_OUTPUTS"),
-		Limits:     a.o.Getenv("CLEANBILL_LIMITS"),
-	}.Plan()
+	plan, err := gate.EnvironmentInputs(a.o.Getenv).Plan()
 	if err != nil {
 		return gate.Plan{}, err
 	}
+	plan.Source, plan.FetchHint = ".", fetchHint
+	plan.Change.Head = strings.TrimSpace(a.o.Getenv("CLEANBILL_REVISION"))
 	if dir := a.o.Getenv("CLEANBILL_REPORTS"); dir != "" {
 		plan.Outputs = append([]gate.Output{
 			{Format: "json", Path: filepath.Join(dir, documentFile)},

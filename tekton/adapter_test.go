@@ -108,6 +108,8 @@ func TestVariablesBecomeAPlan(t *testing.T) {
 		Policy:     "strict",
 		Advisories: "oci:a",
 		Limits:     gate.Limits{Entries: 5},
+		Source:     ".",
+		FetchHint:  "let git-clone fetch all of the history, with its parameter depth: 0",
 		Outputs: []gate.Output{
 			{Format: "json", Path: "/workspace/reports/cleanbill.json"},
 			{Format: "cyclonedx", Path: "/workspace/reports/cleanbill.cdx.json"},
@@ -116,6 +118,15 @@ func TestVariablesBecomeAPlan(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}
+
+func TestParametersNameTheChange(t *testing.T) {
+	s := newStep(t)
+	s.env["CLEANBILL_BASE"], s.env["CLEANBILL_BRANCH"], s.env["CLEANBILL_REVISION"] = "abc\n", "main", "def"
+	plan, err := s.adapter().Plan(context.Background())
+	if want := (core.Change{Base: "abc", Branch: "main", Head: "def"}); err != nil || plan.Change != want {
+		t.Errorf("got %+v, %v; want %+v", plan.Change, err, want)
 	}
 }
 

@@ -85,7 +85,8 @@ func (f *buildFlags) register(cmd *cobra.Command, from string) {
 }
 
 func (f *buildFlags) plan() (gate.AdvisoryBuild, error) {
-	plan, err := (&lookFlags{limits: f.limits}).plan(nil)
+	var plan gate.Plan
+	err := (&lookFlags{limits: f.limits}).plan(&plan, nil)
 	b := f.build
 	b.Limits = plan.Limits
 	return b, err

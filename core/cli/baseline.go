@@ -15,7 +15,7 @@ func (p *Program) baselineCommand() *cobra.Command {
 	var (
 		look       lookFlags
 		advisories advisoryFlags
-		policyName string
+		judge      policyFlags
 		file       string
 	)
 	write := &cobra.Command{
@@ -29,12 +29,17 @@ A gate with that baseline refuses what is new by the change, and warns of what t
   cleanbill gate . --baseline .cleanbill/baseline.json`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := look.plan(args)
+			plan, err := p.environment()
 			if err != nil {
 				return err
 			}
-			plan.Policy = policyName
-			advisories.plan(&plan)
+			if err := look.plan(&plan, args); err != nil {
+				return err
+			}
+			if plan.Policy, err = judge.plan(plan.Policy); err != nil {
+				return err
+			}
+			advisories.plan(cmd, &plan)
 			bars := p.newProgress()
 			r, err := p.gate(bars.tell).WriteBaseline(cmd.Context(), plan, file)
 			bars.stop()
@@ -49,7 +54,7 @@ A gate with that baseline refuses what is new by the change, and warns of what t
 	}
 	look.register(p, write)
 	advisories.register(p, write)
-	registerPolicy(p, write, &policyName)
+	judge.register(p, write)
 	write.Flags().StringVarP(&file, "output", "o", gate.BaselineFile, "write this `FILE`")
 	cmd.AddCommand(write)
 	return cmd

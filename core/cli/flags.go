@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,25 +30,28 @@ func (f *lookFlags) register(p *Program, cmd *cobra.Command) {
 	p.completeWords(cmd, "limit", withSuffix(limit.Names(), "="))
 }
 
-// plan returns the part of a plan that these flags make.
-func (f *lookFlags) plan(targets []string) (gate.Plan, error) {
-	plan := gate.Plan{Targets: targets, Parallel: f.parallel}
+// plan puts what these flags say in place of what the environment says.
+func (f *lookFlags) plan(plan *gate.Plan, targets []string) error {
+	plan.Targets, plan.Parallel = targets, f.parallel
 	if f.parallel < 0 {
-		return plan, &core.Failure{Doing: "understand --parallel", Err: fmt.Errorf("%d is negative", f.parallel), Usage: true}
+		return &core.Failure{Doing: "understand --parallel", Err: fmt.Errorf("%d is negative", f.parallel), Usage: true}
+	}
+	if len(f.platforms) > 0 {
+		plan.Platforms = nil
 	}
 	for _, s := range f.platforms {
 		platform, err := core.ParsePlatform(s)
 		if err != nil {
-			return plan, &core.Failure{Doing: "understand --platform", Err: err, Usage: true}
+			return &core.Failure{Doing: "understand --platform", Err: err, Usage: true}
 		}
 		plan.Platforms = append(plan.Platforms, platform)
 	}
 	for _, s := range f.limits {
 		if err := plan.Limits.Set(s); err != nil {
-			return plan, &core.Failure{Doing: "understand --limit " + s, Err: err, Usage: true}
+			return &core.Failure{Doing: "understand --limit " + s, Err: err, Usage: true}
 		}
 	}
-	return plan, nil
+	return nil
 }
 
 // outputFlag is --output. Its value FORMAT=- is standard output, which the verdict on the terminal then leaves free.
@@ -85,6 +89,15 @@ func (f *outputFlag) outputs() (files []gate.Output, stdout string, err error) {
 	return files, stdout, nil
 }
 
+// plan puts the reports for files in place of those that the environment names, and returns the one for standard output.
+func (f *outputFlag) plan(plan *gate.Plan) (stdout string, err error) {
+	files, stdout, err := f.outputs()
+	if len(f.values) > 0 {
+		plan.Outputs = files
+	}
+	return stdout, err
+}
+
 // advisoryFlags say what packages are matched against.
 type advisoryFlags struct {
 	set     string
@@ -103,13 +116,58 @@ func (f *advisoryFlags) register(p *Program, cmd *cobra.Command) {
 	p.completeWords(cmd, "advisories", []string{"oci:", gate.StarterAdvisories})
 }
 
-func (f *advisoryFlags) plan(plan *gate.Plan) {
-	plan.Advisories, plan.Offline, plan.VEX = f.set, f.offline, f.vex
-	plan.Imports = f.imports
+// plan puts what these flags say in place of what the environment says.
+func (f *advisoryFlags) plan(cmd *cobra.Command, plan *gate.Plan) {
+	plan.Advisories = cmp.Or(f.set, plan.Advisories)
+	if cmd.Flags().Changed("offline") {
+		plan.Offline = f.offline
+	}
+	if len(f.vex) > 0 {
+		plan.VEX = f.vex
+	}
+	if len(f.imports) > 0 {
+		plan.Imports = f.imports
+	}
 }
 
-func registerPolicy(p *Program, cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "policy", "standard", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+", or a file")
+// changeFlags say which change is judged.
+type changeFlags struct {
+	base, branch string
+}
+
+func (f *changeFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.base, "base", "", "judge the change from this `REVISION` of the repository: what excuses is read there, and flags may only tighten")
+	flags.StringVar(&f.branch, "branch", "", "the `BRANCH` that is built, or that the change would be merged into, for rules that ask")
+}
+
+// plan puts what these flags say in place of what the environment says.
+func (f *changeFlags) plan(change *core.Change) {
+	change.Base, change.Branch = cmp.Or(f.base, change.Base), cmp.Or(f.branch, change.Branch)
+}
+
+// environment returns the plan that the variables of the environment make.
+func (p *Program) environment() (gate.Plan, error) {
+	return gate.EnvironmentInputs(p.Getenv).Settings()
+}
+
+// policyFlags name the policy.
+type policyFlags struct {
+	policy, config string
+}
+
+// plan returns the policy that the flags name, or else what the environment says.
+func (f *policyFlags) plan(environment string) (string, error) {
+	if f.policy == "" && f.config == "" {
+		return environment, nil
+	}
+	return gate.PolicyNamed(f.policy, f.config)
+}
+
+func (f *policyFlags) register(p *Program, cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.policy, "policy", "", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+
+		", or a file (default: "+gate.PolicyFile+" of the sources, or else "+policy.Default+")")
+	cmd.Flags().StringVar(&f.config, "config", "", "judge by the policy in this `FILE`")
 	p.completeWords(cmd, "policy", policy.Profiles())
 }
 

@@ -16,7 +16,8 @@ func (p *Program) gateCommand() *cobra.Command {
 		look       lookFlags
 		output     outputFlag
 		advisories advisoryFlags
-		policyName string
+		change     changeFlags
+		judge      policyFlags
 		baseline   string
 	)
 	cmd := &cobra.Command{
@@ -36,36 +37,46 @@ A target is one of
 The prefix may be left out where it is clear what is meant. Of an image index every platform is judged.`,
 		Example: `  cleanbill gate examples/image
   cleanbill gate registry.example/app@sha256:… --policy strict --advisories oci:advisories
+  cleanbill gate . --base origin/main
   cleanbill gate . app.tar --output json=verdict.json --output cyclonedx=sbom.json`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := look.plan(args)
+			plan, err := p.environment()
 			if err != nil {
 				return err
 			}
-			files, stdout, err := output.outputs()
+			if err := look.plan(&plan, args); err != nil {
+				return err
+			}
+			if plan.Policy, err = judge.plan(plan.Policy); err != nil {
+				return err
+			}
+			stdout, err := output.plan(&plan)
 			if err != nil {
 				return err
 			}
-			plan.Outputs, plan.Policy, plan.Baseline = files, policyName, baseline
-			advisories.plan(&plan)
+			plan.Baseline = baseline
+			advisories.plan(cmd, &plan)
+			change.plan(&plan.Change)
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	look.register(p, cmd)
 	advisories.register(p, cmd)
-	registerPolicy(p, cmd, &policyName)
+	judge.register(p, cmd)
 	cmd.Flags().StringVar(&baseline, "baseline", "",
 		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
+	change.register(cmd)
 	output.register(p, cmd)
 	return cmd
 }
 
 func (p *Program) judgeCommand() *cobra.Command {
 	var (
-		output     outputFlag
-		digests    []string
-		policyName string
+		output  outputFlag
+		digests []string
+		judge   policyFlags
+		change  changeFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "judge EVIDENCE... --digest DIGEST",
@@ -79,7 +90,15 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
   cleanbill judge linux.json windows.json --digest sha256:… --policy strict`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan := gate.JudgePlan{Documents: args, Policy: policyName}
+			said, err := p.environment()
+			if err != nil {
+				return err
+			}
+			plan := gate.JudgePlan{Documents: args, Change: said.Change}
+			change.plan(&plan.Change)
+			if plan.Policy, err = judge.plan(said.Policy); err != nil {
+				return err
+			}
 			for _, s := range digests {
 				d, err := core.ParseDigest(s)
 				if err != nil {
@@ -87,16 +106,17 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
 				}
 				plan.Digests = append(plan.Digests, d)
 			}
-			files, stdout, err := output.outputs()
+			stdout, err := output.plan(&said)
 			if err != nil {
 				return err
 			}
-			plan.Outputs = files
+			plan.Outputs = said.Outputs
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Judge(cmd.Context(), plan) })
 		},
 	}
 	cmd.Flags().StringArrayVar(&digests, "digest", nil, "the `DIGEST` that the evidence must be about (repeatable, required)")
-	registerPolicy(p, cmd, &policyName)
+	judge.register(p, cmd)
+	change.register(cmd)
 	output.register(p, cmd)
 	return cmd
 }
@@ -138,6 +158,7 @@ func (p *Program) scanCommand() *cobra.Command {
 		look       lookFlags
 		output     outputFlag
 		advisories advisoryFlags
+		change     changeFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "scan TARGET...",
@@ -149,23 +170,28 @@ judge will not pass it.`,
 		Example: `  cleanbill scan registry.example/app:1.4 --output json=evidence.json`,
 		Args:    needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := look.plan(args)
+			plan, err := p.environment()
 			if err != nil {
 				return err
 			}
-			files, stdout, err := output.outputs()
+			if err := look.plan(&plan, args); err != nil {
+				return err
+			}
+			stdout, err := output.plan(&plan)
 			if err != nil {
 				return err
 			}
-			if len(files) == 0 && stdout == "" {
+			if len(plan.Outputs) == 0 && stdout == "" {
 				stdout = "json"
 			}
-			advisories.plan(&plan)
-			return p.scan(cmd.Context(), plan, files, stdout)
+			advisories.plan(cmd, &plan)
+			change.plan(&plan.Change)
+			return p.scan(cmd.Context(), plan, plan.Outputs, stdout)
 		},
 	}
 	look.register(p, cmd)
 	advisories.register(p, cmd)
+	change.register(cmd)
 	output.register(p, cmd)
 	return cmd
 }

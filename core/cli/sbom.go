@@ -43,8 +43,8 @@ If something could not be examined the document is written, says so on stderr, a
 			if err != nil {
 				return err
 			}
-			plan, err := look.plan(args)
-			if err != nil {
+			var plan gate.Plan
+			if err := look.plan(&plan, args); err != nil {
 				return err
 			}
 			bars := p.newProgress()

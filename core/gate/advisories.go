@@ -19,12 +19,6 @@ const (
 	PublicBucket        = advisory.Bucket
 )
 
-// The variables of the environment that say where advisories come from and where they are kept.
-const (
-	variableAdvisories = "CLEANBILL_ADVISORIES"
-	variableCache      = "CLEANBILL_CACHE_DIR"
-)
-
 // cache opens the directory that keeps advisories between runs, or returns nil if there is none that can be written: a
 // run without it fetches what it needs each time.
 func (g *Gate) cache() *advisory.Cache {
@@ -72,14 +66,10 @@ type opening struct {
 	used     *advisory.Set // what the packages were matched against in the end
 }
 
-// openAdvisories begins to open the set that the plan names, or the policy, or the environment, or else the published
-// one. When a named one cannot be opened, stop is called: there is no use in reading on.
+// openAdvisories begins to open the set that the plan names, or else the published one. When a named one cannot be opened, stop is called: there is no use in reading on.
 func (g *Gate) openAdvisories(ctx context.Context, p Plan, trust signature.Trust, stop context.CancelCauseFunc) *opening {
 	o := &opening{gate: g, options: g.sets(trust, p.Offline), limits: p.Limits, named: true, finished: make(chan struct{})}
 	ref := p.Advisories
-	if ref == "" {
-		ref = g.Getenv(variableAdvisories)
-	}
 	if ref == "" {
 		ref, o.named = advisory.Published, false
 	}

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/advisory"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
@@ -38,10 +36,9 @@ type comparing struct {
 	gate   *Gate
 	plan   Plan
 	policy *policy.Policy
-	// read gives the content of a file. Where a change is judged that has to be of its base, as ofBase says.
-	read   readFunc
-	ofBase bool
-	trust  signature.Trust
+	// read gives the content of a file: of the base, where a change is judged.
+	read  readFunc
+	trust signature.Trust
 
 	baseline *core.Baseline
 }
@@ -51,9 +48,9 @@ func (c *comparing) named(ctx context.Context) error {
 	if c == nil || c.plan.Full || c.plan.Baseline == "" {
 		return nil
 	}
-	if s := c.policy.Baseline().Source; s != "" && s != c.plan.Baseline && c.besidePolicy(s) != c.plan.Baseline {
+	if s := c.policy.Baseline().Source; s.Name != "" && s.Name != c.plan.Baseline && besidePolicy(s) != filepath.Clean(c.plan.Baseline) {
 		return &core.Failure{Doing: "use the baseline " + c.plan.Baseline, Usage: true,
-			Err: fmt.Errorf("the policy %s allows %s only", c.policy.Ref().Name, s)}
+			Err: fmt.Errorf("the policy %s allows %s only", c.policy.Ref().Name, s.Name)}
 	}
 	return c.open(ctx, c.plan.Baseline)
 }
@@ -65,14 +62,8 @@ func (c *comparing) against(ctx context.Context, set *advisory.Set, change *core
 		return nil
 	}
 	changing := change != nil && change.Base != ""
-	if source := cmp.Or(c.plan.Baseline, c.policy.Baseline().Source); changing && source != "" && !c.ofBase &&
-		!strings.HasPrefix(source, imageScheme) {
-		return &core.Failure{Doing: "use the baseline " + source,
-			Err:  errors.New("it would be read from the change that is judged, which could then excuse itself"),
-			Hint: "let the gate read the base of the change, or use attested evidence: oci://IMAGE"}
-	}
-	if s := c.policy.Baseline().Source; c.baseline == nil && s != "" && changing {
-		if err := c.open(ctx, c.besidePolicy(s)); err != nil {
+	if s := c.policy.Baseline().Source; c.baseline == nil && s.Name != "" && changing {
+		if err := c.ofPolicy(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -90,11 +81,21 @@ func (c *comparing) judgedAgainst() *core.Baseline {
 	return c.baseline
 }
 
-func (c *comparing) besidePolicy(source string) string {
-	if strings.HasPrefix(source, imageScheme) || filepath.IsAbs(source) {
-		return source
+// besidePolicy is the path of a file that a policy names.
+func besidePolicy(f policy.File) string {
+	if strings.HasPrefix(f.Name, imageScheme) || strings.HasPrefix(f.From, policy.BundlePrefix) {
+		return f.Name
 	}
-	return filepath.Join(filepath.Dir(c.plan.Policy), source)
+	return beside(f.From, f.Name)
+}
+
+// ofPolicy reads the baseline that the policy names, wherever the policy is.
+func (c *comparing) ofPolicy(ctx context.Context, f policy.File) (err error) {
+	if strings.HasPrefix(f.Name, imageScheme) {
+		return c.open(ctx, f.Name)
+	}
+	c.baseline, err = readBaseline(besidePolicy(f), func(_ string, most int64) ([]byte, error) { return c.policy.ReadFile(f, most) })
+	return err
 }
 
 func (c *comparing) open(ctx context.Context, source string) (err error) {
@@ -222,8 +223,8 @@ func rematch(ctx context.Context, set *advisory.Set, b *core.Baseline, now time.
 }
 
 // comparesWith says what a run of this plan is compared with.
-func (g *Gate) comparesWith(p Plan, judge *policy.Policy) *comparing {
-	return &comparing{gate: g, plan: p, policy: judge, read: localfile.Read}
+func (g *Gate) comparesWith(p Plan, judge *policy.Policy, s *sources) *comparing {
+	return &comparing{gate: g, plan: p, policy: judge, read: s.read}
 }
 
 // WriteBaseline scans and judges in full, and writes the document that later changes are compared with. It is written

@@ -9,10 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
@@ -21,37 +19,6 @@ const maxPolicy = 1 << 20
 
 // maxDocument is the largest evidence document, in bytes: a hundred thousand findings take less than half of it.
 const maxDocument = 512 << 20
-
-// readPolicyFile reads a policy file, bounded.
-func readPolicyFile(name string) ([]byte, error) {
-	data, err := readBounded(name, maxPolicy)
-	if err == nil {
-		return data, nil
-	}
-	failure := &core.Failure{Doing: "read policy " + name, Err: err, Usage: true}
-	if errors.Is(err, fs.ErrNotExist) {
-		failure.Err = errors.New("there is no such file, and no built-in profile of that name")
-		failure.Hint = "built in are " + strings.Join(policy.Profiles(), ", ")
-	}
-	return nil, failure
-}
-
-// readBounded reads a regular file of at most max bytes.
-func readBounded(name string, max int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > max {
-		return nil, fmt.Errorf("it is larger than %d bytes", max)
-	}
-	return data, nil
-}
 
 // checkOutputs finds the mistakes in outputs that can be found before the work begins: a report that cannot be written
 // after half an hour of reading is a waste of everybody's time.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,14 +44,29 @@ type Gate struct {
 //
 // The error is a core.Failure if the plan is wrong, or if no target could be opened. A target that could not be opened
 // beside others that could is an Examination that failed.
-func (g *Gate) Scan(ctx context.Context, p Plan) (*Result, error) { return g.scan(ctx, p, nil, nil) }
+func (g *Gate) Scan(ctx context.Context, p Plan) (_ *Result, err error) {
+	s, err := g.openSources(p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return g.scan(ctx, p, s, nil, nil)
+}
 
 // scan does so under a policy and for a comparison, if there are any.
-func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *comparing) (*Result, error) {
+func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Policy, c *comparing) (*Result, error) {
 	var trust trusts
+	if judge == nil || judge.Advisories().Source == "" { // the only set that may be used is no default to be overridden
+		p.Advisories = cmp.Or(p.Advisories, g.Getenv(variableAdvisories))
+	}
 	if judge != nil {
+		if s.changing() {
+			if err := p.tightened(judge); err != nil {
+				return nil, err
+			}
+		}
 		var err error
-		if p, trust, err = p.under(judge); err != nil {
+		if p, trust, err = p.under(judge, s); err != nil {
 			return nil, err
 		}
 	}
@@ -60,7 +76,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *compar
 	if err := c.named(ctx); err != nil {
 		return nil, err
 	}
-	said, err := readVEX(vexFiles(p, judge), trust.vex)
+	said, err := s.readVEX(s.vexFiles(p, judge), trust.vex)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +87,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *compar
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	advisories := g.openAdvisories(reading, p, trust.advisories, stop)
-	r, err := g.examine(reading, p, said, func(ctx context.Context, r *Result) error {
+	r, err := g.examine(reading, p, s, said, func(ctx context.Context, r *Result) error {
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err
 		}
@@ -80,6 +96,10 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *compar
 		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
+		r.Evidence.Change = s.about()
+		if err := s.compare(&r.Evidence); err != nil {
+			return err
+		}
 		return c.against(ctx, advisories.used, r.Evidence.Change, r.Started)
 	})
 	if err != nil && ctx.Err() == nil && reading.Err() != nil {
@@ -92,16 +112,22 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy, c *compar
 //
 // The error is a core.Failure as from Scan, or says which report could not be written; the result is then complete
 // all the same.
-func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
-	judge, err := g.Policy(ctx, p.Policy)
+func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
+	s, err := g.openSources(p)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	judge, err := s.choose(ctx, p.Policy)
+	if err != nil {
+		return nil, err
+	}
+	p.Policy = judge.path
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
-	c := g.comparesWith(p, judge)
-	r, err := g.scan(ctx, p, judge, c)
+	c := g.comparesWith(p, judge.Policy, s)
+	r, err := g.scan(ctx, p, s, judge.Policy, c)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +137,11 @@ func (g *Gate) Run(ctx context.Context, p Plan) (*Result, error) {
 
 // Inventory opens and reads one target without advisories or policy, for a bill of materials.
 func (g *Gate) Inventory(ctx context.Context, p Plan) (*Result, error) {
-	return g.examine(ctx, p, &statements{}, func(context.Context, *Result) error { return nil })
+	return g.examine(ctx, p, nil, &statements{}, func(context.Context, *Result) error { return nil })
 }
 
 // examine opens and reads every target, and lets further add to the evidence before it is sorted.
-func (g *Gate) examine(ctx context.Context, p Plan, said *statements, further func(context.Context, *Result) error) (*Result, error) {
+func (g *Gate) examine(ctx context.Context, p Plan, s *sources, said *statements, further func(context.Context, *Result) error) (*Result, error) {
 	if len(p.Targets) == 0 {
 		return nil, &core.Failure{Doing: "start", Err: errors.New("no target was named"), Usage: true,
 			Hint: "name an image, an archive, a directory or an SBOM file"}
@@ -129,7 +155,7 @@ func (g *Gate) examine(ctx context.Context, p Plan, said *statements, further fu
 	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
 		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
 	defer cancel()
-	if r.Evidence, err = g.look(bounded, p, said); err != nil {
+	if r.Evidence, err = g.look(bounded, p, s, said); err != nil {
 		return nil, interrupted(ctx, bounded, err)
 	}
 	inventory.Finish(&r.Evidence)
@@ -157,7 +183,7 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 
 // look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
 // an interruption end the run at once.
-func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidence, error) {
+func (g *Gate) look(ctx context.Context, p Plan, s *sources, said *statements) (core.Evidence, error) {
 	analyzers, err := Analyzers(p.Limits.Filled())
 	if err != nil {
 		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
@@ -165,7 +191,7 @@ func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidenc
 	var evidence core.Evidence
 	var failures []error
 	for _, name := range p.Targets {
-		seen, err := g.lookAt(ctx, name, p, analyzers, said)
+		seen, err := g.lookAt(ctx, name, p, s, analyzers, said)
 		switch {
 		case err == nil:
 			evidence.Add(seen)
@@ -190,7 +216,7 @@ func (g *Gate) look(ctx context.Context, p Plan, said *statements) (core.Evidenc
 	return evidence, nil
 }
 
-func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core.Analyzer, said *statements) (_ core.Evidence, err error) {
+func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, analyzers []core.Analyzer, said *statements) (_ core.Evidence, err error) {
 	g.tell(Event{Kind: EventOpening, Target: name})
 	opened, err := target.Open(ctx, name, target.Options{
 		Platforms: p.Platforms,
@@ -217,6 +243,9 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 	switch opened.Subject.Kind {
 	case core.KindSource:
 		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
+		for _, subject := range evidence.Subjects {
+			s.examined(subject.Digest, opened.Dir)
+		}
 		return withOpening(evidence, opened), err
 	case core.KindSBOM:
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())

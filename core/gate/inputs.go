@@ -15,24 +15,72 @@ type Inputs struct {
 	Targets string
 	// Platforms are separated by commas or white space; none means every platform.
 	Platforms string
-	// Advisories and Policy are as in Plan.
+	// Advisories and Policy are as in Plan. Config is the path of a policy file, which Policy must not name as well.
 	Advisories string
 	Policy     string
+	Config     string
+	// Offline is true or false; empty means false.
+	Offline string
+	// VEX and Imports are paths, one a line.
+	VEX     string
+	Imports string
 	// Outputs are FORMAT=FILE, one a line.
 	Outputs string
 	// Limits are NAME=VALUE, one a line.
 	Limits string
+	// Base and Branch are as in the Change of a Plan.
+	Base   string
+	Branch string
+}
+
+// EnvironmentInputs returns what the variables of the environment say, which is the same on every platform.
+func EnvironmentInputs(getenv func(string) string) Inputs {
+	return Inputs{
+		Targets:   getenv(variableTarget),
+		Platforms: getenv(variablePlatforms),
+		Policy:    getenv(variablePolicy),
+		Config:    getenv(variableConfig),
+		Offline:   getenv(variableOffline),
+		VEX:       getenv(variableVEX),
+		Imports:   getenv(variableImports),
+		Outputs:   getenv(variableOutputs),
+		Limits:    getenv(variableLimits),
+		Base:      getenv(variableBase),
+		Branch:    getenv(variableBranch),
+	}
 }
 
 // Plan translates the inputs. The error is a core.Failure of the user's input that names the one that is wrong.
 func (in Inputs) Plan() (Plan, error) {
+	p, err := in.Settings()
+	if err == nil && len(p.Targets) == 0 {
+		err = wrongInput("target", errors.New("it is empty"), "name an image, an archive, a directory or an SBOM file; several one a line")
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
+
+// Settings translates the inputs as Plan does, and lets the target be missing.
+func (in Inputs) Settings() (Plan, error) {
 	p := Plan{
 		Targets:    lines(in.Targets),
 		Advisories: strings.TrimSpace(in.Advisories),
-		Policy:     strings.TrimSpace(in.Policy),
+		VEX:        lines(in.VEX),
+		Imports:    lines(in.Imports),
+		Change:     core.Change{Base: strings.TrimSpace(in.Base), Branch: strings.TrimSpace(in.Branch)},
 	}
-	if len(p.Targets) == 0 {
-		return Plan{}, wrongInput("target", errors.New("it is empty"), "name an image, an archive, a directory or an SBOM file; several one a line")
+	var err error
+	if p.Policy, err = PolicyNamed(strings.TrimSpace(in.Policy), strings.TrimSpace(in.Config)); err != nil {
+		return Plan{}, err
+	}
+	switch word := strings.TrimSpace(in.Offline); word {
+	case "", "false", "0":
+	case "true", "1":
+		p.Offline = true
+	default:
+		return Plan{}, wrongInput("offline", fmt.Errorf("%q is neither true nor false", word), "")
 	}
 	for _, word := range strings.FieldsFunc(in.Platforms, isSeparator) {
 		platform, err := core.ParsePlatform(word)
@@ -54,6 +102,18 @@ func (in Inputs) Plan() (Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// PolicyNamed returns the policy of a plan from its two names: a profile or a file, or a file whatever profiles there are.
+func PolicyNamed(policy, config string) (string, error) {
+	switch {
+	case config == "":
+		return policy, nil
+	case policy != "":
+		return "", &core.Failure{Doing: "choose the policy", Usage: true, Err: fmt.Errorf("both %s and the file %s are named", policy, config),
+			Hint: "name one: policy, or config"}
+	}
+	return namedFile(config), nil
 }
 
 // lines returns the lines of s that hold something, without white space around them.

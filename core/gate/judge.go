@@ -22,6 +22,9 @@ type JudgePlan struct {
 	Digests []core.Digest
 	Policy  string
 	Outputs []Output
+	// Source and Change are as in a Plan. Without a base, that of the change that the evidence is about counts.
+	Source string
+	Change core.Change
 }
 
 // Judge merges the evidence of one or several jobs and judges it without looking at anything again.
@@ -29,11 +32,7 @@ type JudgePlan struct {
 // What such evidence says is not authenticated: whoever could write the files could write anything. Its verdict can
 // refuse; before something is signed on its word, the image has to be read again. It is judged in full: there is no
 // set of advisories at hand to look up the packages of a baseline in.
-func (g *Gate) Judge(ctx context.Context, p JudgePlan) (*Result, error) {
-	judge, err := g.Policy(ctx, p.Policy)
-	if err != nil {
-		return nil, err
-	}
+func (g *Gate) Judge(ctx context.Context, p JudgePlan) (_ *Result, err error) {
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
@@ -42,6 +41,16 @@ func (g *Gate) Judge(ctx context.Context, p JudgePlan) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, err := g.openSources(Plan{Source: p.Source, Change: p.about(evidence.Change)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	judge, err := s.choose(ctx, p.Policy)
+	if err != nil {
+		return nil, err
+	}
+	evidence.Change = s.about()
 	r := &Result{Evidence: evidence, Started: started}
 	if r.Created, err = creationTime(g.Getenv, started); err != nil {
 		return nil, err
@@ -49,6 +58,17 @@ func (g *Gate) Judge(ctx context.Context, p JudgePlan) (*Result, error) {
 	r.Verdict = judge.Judge(&r.Evidence, nil, started)
 	r.Elapsed = g.Now().Sub(started)
 	return r, g.write(r, p.Outputs)
+}
+
+// about returns what is judged: what the plan says wins over what the evidence says, which nobody vouches for.
+func (p JudgePlan) about(said *core.Change) core.Change {
+	c := p.Change
+	if said != nil && c.Base == "" {
+		branch := c.Branch
+		c = *said
+		c.Branch = cmp.Or(branch, c.Branch)
+	}
+	return c
 }
 
 func (g *Gate) gather(ctx context.Context, p JudgePlan) (core.Evidence, error) {
@@ -122,6 +142,13 @@ func merge(into *core.Evidence, more core.Evidence) error {
 		case earlier.Kind != s.Kind || earlier.Parent != s.Parent:
 			return fmt.Errorf("two documents disagree about %s: %s and %s", s.Digest.Short(), earlier.Kind, s.Kind)
 		}
+	}
+	switch a, b := into.Change, more.Change; {
+	case b == nil:
+	case a == nil || a.Base == "":
+		into.Change = b
+	case b.Base != "" && a.Base != b.Base:
+		return fmt.Errorf("two documents are about changes of different bases, %s and %s", a.Base, b.Base)
 	}
 	more.Images = slices.DeleteFunc(slices.Clone(more.Images), func(f core.ImageFacts) bool {
 		return slices.ContainsFunc(into.Images, func(k core.ImageFacts) bool { return k.Subject == f.Subject })

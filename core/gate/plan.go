@@ -25,7 +25,8 @@ type Plan struct {
 	VEX []string
 	// Imports are results of other tools, which are joined with what is found.
 	Imports []string
-	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
+	// Policy is the name of a built-in profile or the path of a policy file; empty means the PolicyFile of the sources, or
+	// "standard" if there is none.
 	Policy string
 	// Baseline is what the verdict is compared with: a document that gate or scan wrote, or "oci://REFERENCE", an image
 	// whose attested evidence is the baseline. Empty means what the policy names, where a change is judged.
@@ -33,6 +34,14 @@ type Plan struct {
 	// Full ignores every baseline. Whatever pushes, signs or promotes sets it: what a change did not bring is published
 	// with it all the same.
 	Full bool
+	// Source is the directory of the sources that are judged or that images were made from: the platform's workspace. Empty
+	// means the first target that is a directory, or the working directory.
+	Source string
+	// Change is what the platform says of the change. Its Base may be any name of a revision. If there is one, nothing in
+	// the repository excuses anything unless the base has it too.
+	Change core.Change
+	// FetchHint says how the platform gets the base onto this machine; empty for a general hint.
+	FetchHint string
 	// Outputs are the reports to write.
 	Outputs []Output
 	// Limits bound what is read.

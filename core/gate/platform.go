@@ -52,7 +52,7 @@ func (g *Gate) serve(ctx context.Context, p Platform) (*Result, error) {
 
 // asUsage marks an error of planning as the user's, which it is unless it says otherwise.
 func asUsage(err error) error {
-	if core.Usage(err) {
+	if core.Usage(err) || errors.Is(err, ErrNoBase) {
 		return err
 	}
 	return &core.Failure{Doing: "read the inputs", Err: err, Usage: true}
@@ -64,6 +64,8 @@ func ExitCode(r *Result, err error) int {
 	switch {
 	case r != nil && r.Verdict.Decision == core.Refused:
 		return core.ExitRefused
+	case errors.Is(err, ErrNoBase): // whatever could not be read because of that
+		return core.ExitUndecided
 	case err != nil && core.Usage(err):
 		return core.ExitUsage
 	case err != nil || r == nil:

@@ -8,43 +8,43 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
 
 // Policy returns a built-in profile, or the policy in a file or in a bundle in a registry, with all that it extends. The
 // error is a core.Failure: of the user's input, unless a registry could not be asked.
 func (g *Gate) Policy(ctx context.Context, name string) (*policy.Policy, error) {
-	name = cmp.Or(name, policy.Default)
-	if slices.Contains(policy.Profiles(), name) {
-		return policy.Builtin(name)
+	c, err := (&sources{gate: g}).load(ctx, cmp.Or(name, policy.Default))
+	return c.Policy, err
+}
+
+// bundled returns the policy in a registry that a reference names.
+func (s *sources) bundled(ctx context.Context, reference string) (*policy.Policy, error) {
+	if err := policy.CheckBundle(reference); err != nil {
+		return nil, &core.Failure{Doing: "read policy " + reference, Err: err, Usage: true}
 	}
-	places := &policyPlaces{gate: g, bundles: map[string]*policyBundle{}}
-	if strings.HasPrefix(name, policy.BundlePrefix) {
-		if err := policy.CheckBundle(name); err != nil {
-			return nil, &core.Failure{Doing: "read policy " + name, Err: err, Usage: true}
-		}
-		source, err := places.Extended(ctx, policy.Extension{Reference: name})
-		if err != nil {
-			return nil, err
-		}
-		return policy.Load(ctx, source, places)
-	}
-	data, err := readPolicyFile(name)
+	places := s.places()
+	source, err := places.Extended(ctx, policy.Extension{Reference: reference})
 	if err != nil {
 		return nil, err
 	}
-	return policy.Load(ctx, policy.Source{Name: name, From: policy.PlaceOf(filepath.ToSlash(name)), Data: data}, places)
+	return policy.Load(ctx, source, places)
+}
+
+// places is where the policies of these sources are found, and the files that they name.
+func (s *sources) places() *policyPlaces {
+	return &policyPlaces{gate: s.gate, read: s.read, bundles: map[string]*policyBundle{}}
 }
 
 // policyPlaces finds the policies that a policy extends and the files that it names, each relative to the policy that
 // names it: beside it on this machine, or in its bundle. What a bundle names is never looked for on this machine.
 type policyPlaces struct {
-	gate    *Gate
+	gate *Gate
+	// read reads what is no part of a bundle: of the base, where a change is judged.
+	read    readFunc
 	bundles map[string]*policyBundle
 }
 
@@ -62,7 +62,7 @@ func (p *policyPlaces) Extended(ctx context.Context, e policy.Extension) (policy
 	}
 	if !strings.HasPrefix(e.From, policy.BundlePrefix) {
 		name := beside(e.From, e.Reference)
-		data, err := readBounded(name, maxPolicy)
+		data, err := p.read(name, maxPolicy)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("there is no file %s", name)
 		}
@@ -83,7 +83,7 @@ func (p *policyPlaces) Extended(ctx context.Context, e policy.Extension) (policy
 // File implements policy.Resolver.
 func (p *policyPlaces) File(f policy.File, most int64) ([]byte, error) {
 	if !strings.HasPrefix(f.From, policy.BundlePrefix) {
-		return localfile.Read(beside(f.From, f.Name), most)
+		return p.read(beside(f.From, f.Name), most)
 	}
 	reference, member, err := memberOf(f)
 	if err != nil {

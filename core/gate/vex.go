@@ -2,11 +2,11 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/target"
@@ -29,24 +29,26 @@ type vexFile struct {
 	read func() ([]byte, error)
 	// trustedBy says why it counts without a signature; empty if it does not.
 	trustedBy string
+	// optional is true for one that a flag names: what a change adds counts when it is merged.
+	optional bool
 }
 
 // vexFiles lists the documents that the policy and the plan name. What a flag names counts only if the policy says so:
 // whoever changes the code can often change the flags as well.
-func vexFiles(p Plan, judge *policy.Policy) []vexFile {
+func (s *sources) vexFiles(p Plan, judge *policy.Policy) []vexFile {
 	var out []vexFile
 	by, v := "", policy.VEX{}
 	if judge != nil {
 		v, by = judge.VEX(), "policy "+judge.Ref().Name
 	}
 	for _, f := range v.Files {
-		out = append(out, vexFile{f.Name, func() ([]byte, error) { return judge.ReadFile(f, maxVEX) }, by})
+		out = append(out, vexFile{name: f.Name, read: func() ([]byte, error) { return judge.ReadFile(f, maxVEX) }, trustedBy: by})
 	}
 	if !v.AcceptUnsigned {
 		by = ""
 	}
 	for _, name := range p.VEX {
-		out = append(out, vexFile{name, func() ([]byte, error) { return localfile.Read(name, maxVEX) }, by})
+		out = append(out, vexFile{name: name, read: func() ([]byte, error) { return s.read(name, maxVEX) }, trustedBy: by, optional: true})
 	}
 	return out
 }
@@ -65,12 +67,15 @@ type vexBundle struct {
 }
 
 // readVEX reads the documents that are named. One that cannot be read is the user's mistake.
-func readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
-	s := &statements{trust: trust}
+func (s *sources) readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
+	said := &statements{trust: trust}
 	for _, f := range files {
 		raw, err := f.read()
-		if err == nil && isBundle(raw) {
-			s.bundles = append(s.bundles, vexBundle{f.name, raw})
+		switch {
+		case f.optional && errors.Is(err, errNotOnBase):
+			continue
+		case err == nil && isBundle(raw):
+			said.bundles = append(said.bundles, vexBundle{f.name, raw})
 			continue
 		}
 		var d *vuln.VEX
@@ -82,9 +87,9 @@ func readVEX(files []vexFile, trust signature.Trust) (*statements, error) {
 				Hint: "OpenVEX and CycloneDX documents are read, in JSON, plain or as the Sigstore bundle of an attestation"}
 		}
 		d.TrustedBy = f.trustedBy
-		s.documents = append(s.documents, d)
+		said.documents = append(said.documents, d)
 	}
-	return s, nil
+	return said, nil
 }
 
 // isBundle reports whether a file is a Sigstore bundle.

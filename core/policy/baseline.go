@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -12,7 +13,7 @@ import (
 type Baseline struct {
 	// Source is a file, relative to the policy's, or an image as "oci://REFERENCE" whose attested evidence is the
 	// baseline; empty leaves it to whoever runs the gate.
-	Source string `json:"source,omitempty"`
+	Source File `json:"source,omitzero"`
 	// SignedBy are those of whom one must have signed the evidence of an image.
 	SignedBy []Signer `json:"signedBy,omitempty"`
 	// Block are the causes that refuse; none means that only what the change brings does.
@@ -34,11 +35,19 @@ func (b Baseline) blocks(cause core.Cause, kind core.FindingKind) bool {
 func (r *reader) baseline(n *yaml.Node) Baseline {
 	var b Baseline
 	r.keys(n, map[string]func(*yaml.Node){
-		"source":    func(n *yaml.Node) { b.Source = r.text(n) },
+		"source":    func(n *yaml.Node) { b.Source = r.source(n) },
 		"signed-by": func(n *yaml.Node) { b.SignedBy = r.signers(n) },
 		"block":     func(n *yaml.Node) { b.Block = r.causes(n) },
 	})
 	return b
+}
+
+// source reads a file, or the name of an image.
+func (r *reader) source(n *yaml.Node) File {
+	if strings.HasPrefix(n.Value, BundlePrefix) {
+		return File{Name: r.text(n)}
+	}
+	return r.named(n)
 }
 
 // causes reads those that refuse. What the change brings is always among them, and what the baseline has too is not a

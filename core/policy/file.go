@@ -37,6 +37,7 @@ type file struct {
 	accept     []acceptance
 	starterOK  *bool
 	excludedOK *bool
+	allow      []string
 	rules      []ruleText
 
 	advisories  advisoriesText
@@ -277,6 +278,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.named(n) },
+		"allow":                 func(n *yaml.Node) { f.allow = r.allowed(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
 		"waiver-files":          func(n *yaml.Node) { f.waiverFiles, f.waiversIn = n, r.waiverNames(n) },

@@ -66,6 +66,7 @@ type settings struct {
 	Accept     []acceptance `json:"accept,omitempty"`
 	StarterOK  bool         `json:"starterOk"`
 	ExcludedOK bool         `json:"excludedPlatformsOk"`
+	Allow      []string     `json:"allow,omitempty"`
 
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
@@ -346,6 +347,9 @@ func (s settings) with(f *file) settings {
 	}
 	if f.excludedOK != nil {
 		s.ExcludedOK = *f.excludedOK
+	}
+	if f.allow != nil {
+		s.Allow = f.allow
 	}
 	s.Advisories = f.advisories.over(s.Advisories)
 	if f.vex != nil {

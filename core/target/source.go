@@ -42,3 +42,16 @@ func openSource(ref, path string) (*Target, error) {
 		Examinations: []core.Examination{opened("")},
 	}, nil
 }
+
+// SourceDir returns the directory that Open would read as sources for a reference, and whether it would.
+func SourceDir(ref string) (string, bool) {
+	s, rest := splitScheme(ref)
+	switch s {
+	case schemeDir:
+		return rest, rest != ""
+	case schemeNone:
+		info, err := os.Stat(ref)
+		return ref, err == nil && info.IsDir() && !isLayout(ref)
+	}
+	return "", false
+}

@@ -1,0 +1,122 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/policy"
+)
+
+// Setting is something that can be said of a run. A flag wins over a platform's input, that over the variable, that over
+// the policy file, and that over the default.
+type Setting struct {
+	// Key is its name, in a policy's list of what it allows too.
+	Key string
+	// Flag, Variable and Input are how the command line, the environment and GitHub's step name it; empty if they do not.
+	Flag, Variable, Input string
+	// Default is what holds if nobody says anything, and OnChange what is different when a change is judged.
+	Default, OnChange string
+
+	// loosens reports whether the plan uses it in a way that could make a verdict laxer; nil if there is no such way.
+	loosens func(p Plan, judge *policy.Policy) bool
+}
+
+// The variables of the environment. They mean the same to the command line and to every platform.
+const (
+	variableTarget     = "CLEANBILL_TARGET"
+	variablePolicy     = "CLEANBILL_POLICY"
+	variableConfig     = "CLEANBILL_CONFIG"
+	variablePlatforms  = "CLEANBILL_PLATFORMS"
+	variableAdvisories = "CLEANBILL_ADVISORIES"
+	variableOffline    = "CLEANBILL_OFFLINE"
+	variableVEX        = "CLEANBILL_VEX"
+	variableImports    = "CLEANBILL_IMPORTS"
+	variableOutputs    = "CLEANBILL_OUTPUTS"
+	variableLimits     = "CLEANBILL_LIMITS"
+	variableBase       = "CLEANBILL_BASE"
+	variableBranch     = "CLEANBILL_BRANCH"
+	variableCache      = "CLEANBILL_CACHE_DIR"
+)
+
+const refused = "refused, unless the base's policy lists it under `allow`"
+
+// Settings returns every setting, in the order of the documentation.
+func Settings() []Setting {
+	return []Setting{
+		{Key: "target", Variable: variableTarget, Input: "target", Default: "none; the command line names it as arguments",
+			OnChange: "the same"},
+		{Key: "policy", Flag: "policy", Variable: variablePolicy, Input: "policy", Default: "`" + PolicyFile + "`, or `standard` without one",
+			OnChange: "read from the base; another policy is " + refused + ". `standard` and `strict` are accepted where the base has no policy"},
+		{Key: "config", Flag: "config", Variable: variableConfig, Default: "`" + PolicyFile + "`", OnChange: "as `policy`"},
+		{Key: "platforms", Flag: "platform", Variable: variablePlatforms, Input: "platforms", Default: "every platform", OnChange: refused,
+			loosens: func(p Plan, _ *policy.Policy) bool { return len(p.Platforms) > 0 }},
+		{Key: "advisories", Flag: "advisories", Variable: variableAdvisories, Input: "advisories",
+			Default:  "the published set",
+			OnChange: refused + " or names who must have signed the set. `starter` is accepted where the policy lets it pass nothing",
+			loosens:  otherAdvisories},
+		{Key: "offline", Flag: "offline", Variable: variableOffline, Default: "`false`", OnChange: refused + " or is itself offline",
+			loosens: func(p Plan, judge *policy.Policy) bool { return p.Offline && !judge.Advisories().Offline }},
+		{Key: "baseline", Flag: "baseline", Default: "what the policy names, when a change is judged", OnChange: refused + " or names it itself",
+			loosens: func(p Plan, judge *policy.Policy) bool {
+				return p.Baseline != "" && judge.Baseline().Source.Name == ""
+			}},
+		{Key: "vex", Flag: "vex", Variable: variableVEX, Default: "none",
+			OnChange: "read from the base if it lies in the repository; counts as far as the base's policy lets it"},
+		{Key: "imports", Flag: "import", Variable: variableImports, Default: "none", OnChange: refused,
+			loosens: func(p Plan, _ *policy.Policy) bool { return len(p.Imports) > 0 }},
+		{Key: "limits", Flag: "limit", Variable: variableLimits, Input: "limits", Default: "see `cleanbill gate --help`", OnChange: refused,
+			loosens: func(p Plan, _ *policy.Policy) bool { return p.Limits != (Limits{}) }},
+		{Key: "outputs", Flag: "output", Variable: variableOutputs, Input: "outputs", Default: "none, or those of the platform",
+			OnChange: "the same"},
+		{Key: "base", Flag: "base", Variable: variableBase, Input: "base", Default: "what the platform says of the change; none elsewhere",
+			OnChange: "it must not contradict the platform"},
+		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
+			OnChange: "the platform's word counts"},
+		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},
+		{Key: "cache", Variable: variableCache, Default: "`$XDG_CACHE_HOME/cleanbill`, or `~/.cache/cleanbill`", OnChange: "the same"},
+	}
+}
+
+// otherAdvisories reports whether somebody else than the policy says what is matched against. A set that a signer of the
+// policy has to have signed is the policy's choice wherever it lies; the starter set passes nothing if policy does not
+// accept it.
+func otherAdvisories(p Plan, judge *policy.Policy) bool {
+	a := judge.Advisories()
+	switch {
+	case p.Advisories == "", p.Advisories == PublishedAdvisories, p.Advisories == a.Source, len(a.SignedBy) > 0:
+		return false
+	case p.Advisories == StarterAdvisories:
+		return judge.AcceptsStarter()
+	}
+	return true
+}
+
+// tightened refuses what a plan would loosen about the judgement of a change: whoever writes the change can often write
+// flags, variables and inputs too.
+func (p Plan) tightened(judge *policy.Policy) error {
+	for _, s := range Settings() {
+		if s.loosens == nil || judge.Allows(s.Key) || !s.loosens(p, judge) {
+			continue
+		}
+		return &core.Failure{Doing: "judge a change with " + s.names(), Usage: true,
+			Err:  fmt.Errorf("that could loosen the verdict, and the policy %s of the base does not leave it to flags and inputs", judge.Ref().Name),
+			Hint: fmt.Sprintf(`leave it out, or let %s on the base list "allow: [%s]"`, PolicyFile, s.Key)}
+	}
+	return nil
+}
+
+// names lists the names that a setting has.
+func (s Setting) names() string {
+	var all []string
+	if s.Flag != "" {
+		all = append(all, "--"+s.Flag)
+	}
+	if s.Variable != "" {
+		all = append(all, s.Variable)
+	}
+	if s.Input != "" {
+		all = append(all, "the input "+s.Input)
+	}
+	return strings.Join(all, " or ")
+}

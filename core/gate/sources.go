@@ -1,0 +1,228 @@
+package gate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/internal/revision"
+	"github.com/cleanbill-ci/cleanbill/core/target"
+)
+
+// ErrNoBase is why a change is not judged: what it would be merged into cannot be read. The change itself never takes
+// the base's place.
+var ErrNoBase = errors.New("the base of the change cannot be read")
+
+// errNotOnBase is what reading finds of a file of the repository that the base does not have.
+var errNotOnBase = fmt.Errorf("the base of the change does not have it: %w", fs.ErrNotExist)
+
+// sources is where the judged sources are, and the one reader of everything that may excuse what is found in them:
+// policies and the files that they name, statements, waivers, baselines, settings of tools. When a change is judged, what
+// lies in the repository is read from the base of the change and never from the change. A nil *sources reads the disk.
+type sources struct {
+	gate *Gate
+	// dir is the root of what is judged, as it was named.
+	dir    string
+	change core.Change
+	// hint says how the platform gets the base onto this machine.
+	hint string
+
+	// The rest is set when a change is judged.
+	place      revision.Place
+	repository *revision.Repository
+	base       *revision.Tree
+	limits     Limits
+
+	mu sync.Mutex
+	// asked are the files of the repository that were asked for, relative to its root: what they say now is not heard.
+	asked map[string]bool
+	// judged are the directories of the source trees that were examined.
+	judged map[core.Digest]string
+}
+
+// openSources finds the sources of a plan and, if it is about a change, opens its base.
+func (g *Gate) openSources(p Plan) (*sources, error) {
+	s := &sources{gate: g, dir: p.Source, change: p.Change, hint: p.FetchHint, limits: p.Limits.Filled(), asked: map[string]bool{}, judged: map[core.Digest]string{}}
+	for _, t := range p.Targets {
+		if dir, ok := target.SourceDir(t); ok && s.dir == "" {
+			s.dir = dir
+		}
+	}
+	s.dir = cmp.Or(s.dir, ".")
+	if p.Change.Base == "" {
+		return s, nil
+	}
+	err := s.openBase()
+	if err == nil {
+		return s, nil
+	}
+	return nil, errors.Join(s.noBase(err), s.close())
+}
+
+func (s *sources) openBase() (err error) {
+	if s.place, err = revision.Find(s.dir); err != nil {
+		return err
+	}
+	if s.repository, err = s.place.Open(); err != nil {
+		return err
+	}
+	if s.base, err = s.repository.Tree(s.change.Base, s.limits); err != nil {
+		return err
+	}
+	s.change.Base = s.base.Commit
+	return nil
+}
+
+// noBase says why the base cannot be read, and how to get it onto this machine.
+func (s *sources) noBase(err error) error {
+	hint := "fetch it with: git fetch origin " + s.change.Base
+	if s.hint != "" {
+		hint = s.hint + ", or " + hint
+	}
+	if errors.Is(err, revision.ErrNoRepository) {
+		hint = "check out the repository with its history, and run this in it"
+	}
+	if !errors.Is(err, ErrNoBase) {
+		err = fmt.Errorf("%w: %w", ErrNoBase, err)
+	}
+	return &core.Failure{Doing: "read the base of the change, " + s.change.Base + ", in " + s.dir,
+		Err: err, Hint: hint}
+}
+
+// changing reports whether a change is judged.
+func (s *sources) changing() bool { return s != nil && s.base != nil }
+
+// about returns what evidence says of the change; nil if nothing is known.
+func (s *sources) about() *core.Change {
+	if s.change == (core.Change{}) {
+		return nil
+	}
+	c := s.change
+	return &c
+}
+
+func (s *sources) close() error {
+	if s.repository == nil {
+		return nil
+	}
+	return s.repository.Close()
+}
+
+// read reads a file that may excuse something. What the base of a change lacks is fs.ErrNotExist; a base that cannot be
+// read is ErrNoBase.
+func (s *sources) read(name string, largest int64) ([]byte, error) {
+	inside, ok, err := s.within(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return localfile.Read(name, largest)
+	}
+	s.ask(inside)
+	raw, err := s.base.Read(inside, largest)
+	return raw, s.baseError(err)
+}
+
+// folder returns a directory of files that may excuse something, as a file system: that of the base of a change, or the
+// disk's. Analyzers read their tools' own settings and ignore files from the folder of the tree that they look at
+// (".gitleaksignore", ".bandit"), never from the tree itself, so that a change cannot silence them. They set Base in a
+// core.Suppression of the kind core.SuppressedConfig that comes from there, and leave it alone in all others: compare
+// finds out. A directory that the base does not have is empty.
+func (s *sources) folder(name string) (fs.FS, error) {
+	inside, ok, err := s.within(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return os.DirFS(name), nil
+	}
+	return fs.Sub(s.base, inside)
+}
+
+func (s *sources) ask(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[name] = true
+}
+
+// baseError tells what the base does not have from what cannot be read of it.
+func (s *sources) baseError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return errNotOnBase
+	}
+	return fmt.Errorf("%w: %w", ErrNoBase, localfile.Pathless(err))
+}
+
+// within reports whether a file lies in the repository of the change that is judged, and where. Every way counts that
+// leads there: other spellings of a directory, links, mounts and letters that a file system does not tell apart.
+func (s *sources) within(name string) (string, bool, error) {
+	if !s.changing() {
+		return "", false, nil
+	}
+	root, err := os.Stat(s.place.Root)
+	if err != nil {
+		return "", false, err
+	}
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return "", false, err
+	}
+	for _, way := range []string{absolute, real(absolute)} {
+		rest := "."
+		for at := way; ; at = filepath.Dir(at) {
+			if info, err := os.Stat(at); err == nil && os.SameFile(info, root) {
+				return filepath.ToSlash(rest), true, nil
+			}
+			if at == filepath.Dir(at) {
+				break
+			}
+			rest = filepath.Join(filepath.Base(at), rest)
+		}
+	}
+	return "", false, nil
+}
+
+// real follows the links in a path as far as it exists.
+func real(name string) string {
+	for at, rest := name, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
+		if followed, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(followed, rest)
+		}
+		if at == filepath.Dir(at) {
+			return name
+		}
+	}
+}
+
+// examined remembers the directory of a source tree.
+func (s *sources) examined(subject core.Digest, dir string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.judged[subject] = dir
+}
+
+// inTree returns the path in the repository of a file of a source tree that was examined.
+func (s *sources) inTree(subject core.Digest, name string) (string, bool) {
+	dir, ok := s.judged[subject]
+	if !ok {
+		return "", false
+	}
+	inside, ok, err := s.within(dir)
+	if err != nil || !ok || !fs.ValidPath(name) {
+		return "", false
+	}
+	return path.Join(inside, name), true
+}
