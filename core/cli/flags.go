@@ -109,7 +109,7 @@ func (f *advisoryFlags) plan(plan *gate.Plan) {
 }
 
 func registerPolicy(p *Program, cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "policy", "standard", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+", or a file")
+	cmd.Flags().StringVar(value, "policy", "standard", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+", a file, or oci://…@sha256:…")
 	p.completeWords(cmd, "policy", policy.Profiles())
 }
 
