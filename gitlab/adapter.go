@@ -55,7 +55,7 @@ func New(o Options) *Adapter {
 // https://docs.gitlab.com/user/application_security/container_scanning/#available-cicd-variables (CS_IMAGE)
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	in := gate.EnvironmentInputs(a.getenv)
-	in.Targets = cmp.Or(in.Targets, a.getenv("CS_IMAGE"))
+	in.Targets, in.Advisories = cmp.Or(in.Targets, a.getenv("CS_IMAGE")), a.getenv("CLEANBILL_ADVISORIES")
 	plan, err := in.Plan()
 	if err != nil {
 		return gate.Plan{}, err

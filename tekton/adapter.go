@@ -49,7 +49,9 @@ func New(o Options) *Adapter { return &Adapter{o: o} }
 // Plan reads the step's variables; its working directory is the workspace of the sources, if one is bound. If a workspace for reports is bound, the document and a CycloneDX bill of materials
 // are written there, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
-	plan, err := gate.EnvironmentInputs(a.o.Getenv).Plan()
+	in := gate.EnvironmentInputs(a.o.Getenv)
+	in.Advisories = a.o.Getenv("CLEANBILL_ADVISORIES")
+	plan, err := in.Plan()
 	if err != nil {
 		return gate.Plan{}, err
 	}

@@ -166,7 +166,7 @@ func (f *policyFlags) plan(environment string) (string, error) {
 
 func (f *policyFlags) register(p *Program, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.policy, "policy", "", "judge by this `POLICY`: "+strings.Join(policy.Profiles(), ", ")+
-		", or a file (default: "+gate.PolicyFile+" of the sources, or else "+policy.Default+")")
+		", a file, or oci://…@sha256:… (default: "+gate.PolicyFile+" of the sources, or else "+policy.Default+")")
 	cmd.Flags().StringVar(&f.config, "config", "", "judge by the policy in this `FILE`")
 	p.completeWords(cmd, "policy", policy.Profiles())
 }

@@ -78,7 +78,8 @@ func (p *Program) policyCheckCommand() *cobra.Command {
 					failures = append(failures, err)
 					continue
 				}
-				if _, err := fmt.Fprintf(p.Stdout, "%s: ok, %s, %s\n", report.SafeText(name), counted(read.Rules(), "rule"), read.Ref().Digest); err != nil {
+				_, err = fmt.Fprintf(p.Stdout, "%s: ok, %s, %s\n", report.SafeText(name), counted(read.Rules(), "rule"), read.Ref().Digest)
+				if err != nil {
 					return err
 				}
 			}

@@ -56,20 +56,18 @@ func (g *Gate) Scan(ctx context.Context, p Plan) (_ *Result, err error) {
 // scan does so under a policy and for a comparison, if there are any.
 func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Policy, c *comparing) (*Result, error) {
 	var trust trusts
-	if judge == nil || judge.Advisories().Source == "" { // the only set that may be used is no default to be overridden
-		p.Advisories = cmp.Or(p.Advisories, g.Getenv(variableAdvisories))
-	}
 	if judge != nil {
 		if s.changing() {
-			if err := p.tightened(judge); err != nil {
+			if err := p.tightened(judge, g.Getenv(variableAdvisories)); err != nil {
 				return nil, err
 			}
 		}
 		var err error
-		if p, trust, err = p.under(judge, s); err != nil {
+		if p, trust, err = p.under(judge); err != nil {
 			return nil, err
 		}
 	}
+	p.Advisories = cmp.Or(p.Advisories, g.Getenv(variableAdvisories))
 	if c != nil {
 		c.trust = trust.baseline
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -93,8 +94,9 @@ func otherAdvisories(p Plan, judge *policy.Policy) bool {
 }
 
 // tightened refuses what a plan would loosen about the judgement of a change: whoever writes the change can often write
-// flags, variables and inputs too.
-func (p Plan) tightened(judge *policy.Policy) error {
+// flags, variables and inputs too. advisories is the set that is used if neither the plan nor the policy names one.
+func (p Plan) tightened(judge *policy.Policy, advisories string) error {
+	p.Advisories = cmp.Or(p.Advisories, judge.Advisories().Source, advisories)
 	for _, s := range Settings() {
 		if s.loosens == nil || judge.Allows(s.Key) || !s.loosens(p, judge) {
 			continue

@@ -73,7 +73,7 @@ type trusts struct {
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
 // plan may be stricter, and nothing else.
-func (p Plan) under(judge *policy.Policy, s *sources) (Plan, trusts, error) {
+func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 	var t trusts
 	a := judge.Advisories()
 	if a.Source != "" {

@@ -115,8 +115,8 @@ func (l *language) base(r *reader, f *file, o *loading) (*Policy, error) {
 	case isBundle(name), isPath(name):
 		return l.elsewhere(r, f, o)
 	case !slices.Contains(Profiles(), name):
-		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, a path that ends in .yaml, "+
-			"%sREGISTRY/REPOSITORY@sha256:…, or %q%s", name, strings.Join(Profiles(), ", "), BundlePrefix, noBase,
+		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, a path that ends in "+
+			".yaml, %sREGISTRY/REPOSITORY@sha256:…, or %q%s", name, strings.Join(Profiles(), ", "), BundlePrefix, noBase,
 			hintOnly(name, append(Profiles(), noBase)))
 		return nil, nil
 	}
@@ -141,7 +141,8 @@ func (l *language) elsewhere(r *reader, f *file, o *loading) (*Policy, error) {
 		return nil, nil
 	}
 	if len(o.chain) > maxExtends {
-		r.reject(f.extendsAt, "this is policy %d of a chain; at most %d can be extended one by the other", len(o.chain), maxExtends)
+		r.reject(f.extendsAt, "this is policy %d of a chain; at most %d can be extended one by the other", len(o.chain),
+			maxExtends)
 		return nil, nil
 	}
 	source, err := o.resolver.Extended(o.ctx, Extension{f.extends, r.from, f.extendedBy, f.trustedRoot})

@@ -235,6 +235,9 @@ require: [hook/gosec]
 accept: [{examination: distro, code: x, reason: "true"}]
 advisories: {max-age: 7d, signed-by: [{key: a.pub}]}
 vex: {files: [a.json]}
+waivers:
+  - {id: w, reason: "yes", owner: "1", expires: 2027-01-01, until: fixed, match: {ids: [CVE-1], packages: ["a*"], paths: ["a/**"], images: [i], kinds: [secret]}}
+inline-ignores: "off"
 rules:
   - {name: "123", locked: true, for: packages, when: 'package.name == "yes"', action: fail, message: "{package.name}: {{no}}"}
   - {name: "true", when: "true", action: ignore, applies-to: {branches: ["*"], images: ["**"], paths: ["a: b", "- c"]}}
@@ -248,6 +251,9 @@ vex: {accept-unsigned: true}
 trusted-root: root.json
 excluded-platforms-ok: false
 locked: [vex]
+allow: [policy]
+waivers: [{id: v, reason: r, owner: o, expires: "2027-01-01", match: {fingerprints: ["00000000000000000000000000000000"]}}]
+baseline: {source: b.json, block: [tool, code]}
 rules:
   - name: long
     when: |

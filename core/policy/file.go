@@ -292,7 +292,8 @@ func (r *reader) policy(root *yaml.Node) *file {
 		f.nodes[root.Content[i].Value] = keyed{root.Content[i], root.Content[i+1]}
 	}
 	if seen["extends-signed-by"] && !isBundle(f.extends) {
-		r.reject(f.nodes["extends-signed-by"].key, "signatures are of bundles: this needs extends: oci://REGISTRY/REPOSITORY@sha256:…")
+		r.reject(f.nodes["extends-signed-by"].key,
+			"signatures are of bundles: this needs extends: oci://REGISTRY/REPOSITORY@sha256:…")
 	}
 	f.files = r.files
 	return f

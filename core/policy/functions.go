@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,18 +29,19 @@ type function struct {
 
 // functions are all of them. docs/policy.md says what each does; a test holds that it names every one.
 func functions() []function {
-	text, list := cel.StringType, cel.ListType(cel.StringType)
+	text, list, moment := cel.StringType, cel.ListType(cel.StringType), cel.TimestampType
+	takes := func(t ...*cel.Type) []*cel.Type { return t }
 	return []function{
-		{"glob", []*cel.Type{text, text}, cel.BoolType, callGlob, writtenPattern(1, func(s string) error { return fails(parseGlob(s)) })},
-		{"purlMatches", []*cel.Type{text, text}, cel.BoolType, callPurl, writtenPattern(1, func(s string) error { return fails(parsePurlPattern(s)) })},
-		{"compareVersions", []*cel.Type{text, text, text}, cel.IntType, callCompare, writtenPattern(2, checkEcosystem)},
-		{"olderThan", []*cel.Type{text, text, text}, cel.BoolType, callOlder, writtenPattern(2, checkEcosystem)},
-		{"licensesAllowed", []*cel.Type{list, list}, cel.BoolType, callLicenses(licenseList.allowed), writtenPattern(1, checkLicense)},
-		{"licensesDenied", []*cel.Type{list, list}, cel.BoolType, callLicenses(licenseList.denied), writtenPattern(1, checkLicense)},
-		{"registryOf", []*cel.Type{text}, text, ofReference(func(r reference) string { return r.registry }), nil},
-		{"repositoryOf", []*cel.Type{text}, text, ofReference(reference.name), nil},
-		{"fromRegistry", []*cel.Type{text, list}, cel.BoolType, callFromRegistry, writtenPattern(1, func(s string) error { return fails(parseGlob(s)) })},
-		{daysSinceInside, []*cel.Type{cel.TimestampType, cel.TimestampType}, cel.IntType, callDays, nil},
+		{"glob", takes(text, text), cel.BoolType, callGlob, written(1, checkGlob)},
+		{"purlMatches", takes(text, text), cel.BoolType, callPurl, written(1, checkPurl)},
+		{"compareVersions", takes(text, text, text), cel.IntType, callCompare, written(2, checkEcosystem)},
+		{"olderThan", takes(text, text, text), cel.BoolType, callOlder, written(2, checkEcosystem)},
+		{"licensesAllowed", takes(list, list), cel.BoolType, callLicenses(licenseList.allowed), written(1, checkLicense)},
+		{"licensesDenied", takes(list, list), cel.BoolType, callLicenses(licenseList.denied), written(1, checkLicense)},
+		{"registryOf", takes(text), text, ofReference(func(r reference) string { return r.registry }), nil},
+		{"repositoryOf", takes(text), text, ofReference(reference.name), nil},
+		{"fromRegistry", takes(text, list), cel.BoolType, callFromRegistry, written(1, checkGlob)},
+		{daysSinceInside, takes(moment, moment), cel.IntType, callDays, nil},
 	}
 }
 
@@ -178,21 +180,23 @@ func ill(tree *ast.AST) []flaw {
 			}
 			if err := f.written(call.Args()); err != nil {
 				at := tree.SourceInfo().GetStartLocation(e.ID())
-				flaws = append(flaws, flaw{line: at.Line() - 1, column: max(0, at.Column()-len(f.name)), what: f.name + ": " + err.Error()})
+				// CEL places a call at its parenthesis.
+				column := max(0, at.Column()-len(f.name))
+				flaws = append(flaws, flaw{line: at.Line() - 1, column: column, what: f.name + ": " + err.Error()})
 			}
 		}
 	}
 	return flaws
 }
 
-// writtenPattern checks the texts that stand at one argument, alone or in a list.
-func writtenPattern(at int, check func(string) error) func([]ast.Expr) error {
+// written checks the texts that stand at one argument, alone or in a list.
+func written(at int, check func(string) error) func([]ast.Expr) error {
 	return func(args []ast.Expr) error {
 		literals := []ast.Expr{args[at]}
 		if args[at].Kind() == ast.ListKind {
 			literals = args[at].AsList().Elements()
 			if len(literals) == 0 {
-				return fmt.Errorf("the list is empty")
+				return errors.New("the list is empty")
 			}
 		}
 		for _, literal := range literals {
@@ -207,6 +211,10 @@ func writtenPattern(at int, check func(string) error) func([]ast.Expr) error {
 }
 
 func fails[T any](_ T, err error) error { return err }
+
+func checkGlob(pattern string) error { return fails(parseGlob(pattern)) }
+
+func checkPurl(pattern string) error { return fails(parsePurlPattern(pattern)) }
 
 func checkEcosystem(name string) error {
 	if _, ok := version.For(name); !ok {

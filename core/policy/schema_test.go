@@ -103,6 +103,15 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
+func decoded(t *testing.T, text string) any {
+	t.Helper()
+	var value any
+	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 func TestEditorsAndTheReaderAgreeOnTheFormOfAPolicy(t *testing.T) {
 	schema := compiledSchema(t)
 	digest := "sha256:" + fmt.Sprintf("%064d", 0)
@@ -138,12 +147,8 @@ func TestEditorsAndTheReaderAgreeOnTheFormOfAPolicy(t *testing.T) {
 		"version: 1\nlocked: vex", "version: 1\ntrusted-root: ''",
 	}
 	for _, text := range slices.Concat(good, bad) {
-		var value any
-		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
-			t.Fatal(err)
-		}
 		wanted := slices.Contains(good, text)
-		if err := schema.Validate(value); (err == nil) != wanted {
+		if err := schema.Validate(decoded(t, text)); (err == nil) != wanted {
 			t.Errorf("the schema accepts: %v (%v)\n%s", err == nil, err, text)
 		}
 		_, r, err := readFile(Source{Name: "p.yaml", Data: []byte(text)})

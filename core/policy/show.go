@@ -59,7 +59,7 @@ func (p *Policy) Show() ([]byte, error) {
 	}
 	add("extends", word(noBase))
 	for _, key := range sortedKeys(p.nodes) {
-		if !slices.Contains([]string{"version", "name", "extends", "extends-signed-by", "rules"}, key) {
+		if !slices.Contains([]string{"version", "name", "extends", "extends-signed-by", "rules", "waivers", "waiver-files"}, key) {
 			add(key, uncommented(p.nodes[key]))
 		}
 	}
@@ -69,6 +69,13 @@ func (p *Policy) Show() ([]byte, error) {
 			require.Content = append(require.Content, quoted(name))
 		}
 		add("require", require)
+	}
+	waivers := &yaml.Node{Kind: yaml.SequenceNode}
+	for i := range p.settings.Waivers {
+		waivers.Content = append(waivers.Content, p.settings.Waivers[i].node())
+	}
+	if len(p.settings.Waivers) > 0 {
+		add("waivers", waivers)
 	}
 	rules := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, r := range p.rules {
@@ -105,6 +112,39 @@ func uncommented(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
+// list is a list of texts in one line.
+func list[T ~string](values []T) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for _, v := range values {
+		n.Content = append(n.Content, quoted(string(v)))
+	}
+	return n
+}
+
+func (w *waiver) node() *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	add := func(key string, value *yaml.Node) { n.Content = append(n.Content, word(key), value) }
+	add("id", quoted(w.ID))
+	add("reason", quoted(w.Reason))
+	add("owner", quoted(w.Owner))
+	add("expires", quoted(w.Expires))
+	match := &yaml.Node{Kind: yaml.MappingNode}
+	for _, part := range []struct {
+		key    string
+		values *yaml.Node
+	}{{"ids", list(w.Match.IDs)}, {"fingerprints", list(w.Match.Fingerprints)}, {"packages", list(w.Match.Packages)},
+		{"paths", list(w.Match.Paths)}, {"images", list(w.Match.Images)}, {"kinds", list(w.Match.Kinds)}} {
+		if len(part.values.Content) > 0 {
+			match.Content = append(match.Content, word(part.key), part.values)
+		}
+	}
+	add("match", match)
+	if w.UntilFixed {
+		add("until", word(untilFixed))
+	}
+	return n
+}
+
 func (r *rule) node() *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode, HeadComment: "from " + r.origin}
 	add := func(key string, value *yaml.Node) {
@@ -119,18 +159,14 @@ func (r *rule) node() *yaml.Node {
 	}
 	if r.AppliesTo != nil {
 		scope := &yaml.Node{Kind: yaml.MappingNode}
-		for _, list := range []struct {
+		for _, part := range []struct {
 			key    string
 			values []string
 		}{{"branches", r.AppliesTo.Branches}, {"images", r.AppliesTo.Images}, {"paths", r.AppliesTo.Paths}} {
-			if len(list.values) == 0 {
+			if len(part.values) == 0 {
 				continue
 			}
-			values := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-			for _, v := range list.values {
-				values.Content = append(values.Content, quoted(v))
-			}
-			scope.Content = append(scope.Content, word(list.key), values)
+			scope.Content = append(scope.Content, word(part.key), list(part.values))
 		}
 		add("applies-to", scope)
 	}
