@@ -180,32 +180,60 @@ func evaluate(events []event, v version.Version) (bool, error) {
 	if !within || err != nil {
 		return false, err
 	}
-	// The latest event at or before v decides. At the same version being affected wins: what is introduced in the very
-	// version that fixes it is still there.
-	affected := false
-	var latest *event
+	// What happened last at or before v decides. What is both fixed and introduced in one version is as it was before: it
+	// was never gone, or never there.
+	var before *event
+	for {
+		at, kinds, err := lastPassed(events, v, before)
+		switch {
+		case at == nil || err != nil || kinds.has(LastAffected):
+			return false, err
+		case kinds.has(Introduced) && kinds.has(Fixed):
+			before = at
+		default:
+			return kinds.has(Introduced), nil
+		}
+	}
+}
+
+// eventKinds is a set of EventKind.
+type eventKinds byte
+
+func (k eventKinds) has(kind EventKind) bool { return k&(1<<kind) != 0 }
+
+// lastPassed returns one of the events that happened last at or before v, and the kinds of all that happened with it. With a
+// bound, only events before it count.
+func lastPassed(events []event, v version.Version, bound *event) (last *event, kinds eventKinds, err error) {
 	for i := range events {
 		e := &events[i]
 		passed, err := e.passed(v)
 		if err != nil {
-			return false, err
+			return nil, 0, err
+		}
+		if passed && bound != nil {
+			c, err := e.compare(bound)
+			if err != nil {
+				return nil, 0, err
+			}
+			passed = c < 0
 		}
 		if !passed {
 			continue
 		}
-		later := true
-		if latest != nil {
-			c, err := e.compare(latest)
-			if err != nil {
-				return false, err
+		c := 1
+		if last != nil {
+			if c, err = e.compare(last); err != nil {
+				return nil, 0, err
 			}
-			later = c > 0 || c == 0 && e.kind == Introduced
 		}
-		if later {
-			latest, affected = e, e.kind == Introduced
+		switch {
+		case c > 0:
+			last, kinds = e, 1<<e.kind
+		case c == 0:
+			kinds |= 1 << e.kind
 		}
 	}
-	return affected, nil
+	return last, kinds, nil
 }
 
 func beforeLimits(events []event, v version.Version) (bool, error) {

@@ -1,6 +1,8 @@
 package advisory
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -42,6 +44,18 @@ func TestRangesAreEvaluatedAsOSVSays(t *testing.T) {
 		{"fixed and introduced again in one version", "npm",
 			[]Range{rangeOf(true, "introduced", "1.0.0", "fixed", "1.1.0", "introduced", "1.1.0", "fixed", "1.2.0")}, nil,
 			[]string{"1.0.0", "1.1.0", "1.1.5"}, []string{"1.2.0"}},
+		{"fixed in the version that introduced it", "crates.io",
+			[]Range{rangeOf(true, "introduced", "1.1.0", "fixed", "1.1.5", "introduced", "1.2.0", "fixed", "1.2.0")}, nil,
+			[]string{"1.1.0", "1.1.4"}, []string{"1.1.5", "1.2.0", "1.2.1", "2.0.0"}},
+		{"one version, as first and last", "npm",
+			[]Range{rangeOf(true, "introduced", "3.7.2", "last_affected", "3.7.2")}, nil,
+			[]string{"3.7.2"}, []string{"3.7.1", "3.7.3-beta", "3.7.3", "7.2.2"}},
+		{"one version, as last and first", "RubyGems",
+			[]Range{rangeOf(false, "last_affected", "4.2.3", "introduced", "4.2.3")}, nil,
+			[]string{"4.2.3"}, []string{"4.2.2", "4.2.4"}},
+		{"single versions of one range", "Packagist",
+			[]Range{rangeOf(false, "introduced", "1.0.0", "last_affected", "1.0.0", "introduced", "1.2.0", "last_affected", "1.2.0")}, nil,
+			[]string{"1.0.0", "1.2.0"}, []string{"1.0.1", "1.1.9", "1.2.1", "2.0.0"}},
 		{"fixed before it was introduced", "Alpine:v3.20", []Range{rangeOf(false, "introduced", "0", "fixed", "0")}, nil,
 			nil, []string{"0.1-r0", "1.2-r0"}},
 		{"limit", "Go", []Range{rangeOf(true, "introduced", "1.0.0", "limit", "2.0.0")}, nil, []string{"1.5.0"},
@@ -72,6 +86,50 @@ func TestRangesAreEvaluatedAsOSVSays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestEvaluationEqualsOSVsAlgorithm walks through sorted events as the pseudo-code does. It is silent of what is
+// introduced and fixed in one version, which random ranges therefore do not hold.
+func TestEvaluationEqualsOSVsAlgorithm(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20_000 {
+		type happening struct {
+			at   int
+			kind string
+		}
+		var list []happening
+		for at, used := 0, 0; at < 8 && used < 5; at++ {
+			switch random.IntN(5) {
+			case 0:
+				list = append(list, happening{at, "introduced"})
+			case 1:
+				list = append(list, happening{at, "fixed"})
+			case 2:
+				list = append(list, happening{at, "last_affected"})
+			case 3:
+				list = append(list, happening{at, "introduced"}, happening{at, "last_affected"})
+			}
+			used = len(list)
+		}
+		var shuffled []string
+		for _, i := range random.Perm(len(list)) {
+			shuffled = append(shuffled, list[i].kind, fmt.Sprintf("1.%d.0", list[i].at))
+		}
+		v := random.IntN(9)
+		want := false
+		for _, h := range list { // sorted
+			switch {
+			case h.kind == "introduced" && v >= h.at:
+				want = true
+			case h.kind == "fixed" && v >= h.at, h.kind == "last_affected" && v > h.at:
+				want = false
+			}
+		}
+		a := Affected{Ecosystem: "npm", Ranges: []Range{rangeOf(true, shuffled...)}}
+		if got, err := a.Affects(fmt.Sprintf("1.%d.0", v)); got != want || err != nil {
+			t.Fatalf("1.%d.0 in %q: %v (%v), want %v", v, shuffled, got, err, want)
+		}
 	}
 }
 
