@@ -13,6 +13,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/advisory"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 	"github.com/cleanbill-ci/cleanbill/core/sbom"
 	"github.com/cleanbill-ci/cleanbill/core/vuln"
 )
@@ -71,9 +72,19 @@ func (g *Gate) QueryAdvisories(ctx context.Context, query, ref string, a Advisor
 }
 
 func queryID(ctx context.Context, set *advisory.Set, id string, answer *AdvisoryAnswer) error {
-	records, err := set.ByID(ctx, id)
-	if err != nil {
-		return err
+	var records []advisory.Answer
+	for _, id := range spellings(id) {
+		var err error
+		if records, err = set.ByID(ctx, id); err != nil {
+			return err
+		}
+		if len(records) > 0 {
+			break
+		}
+	}
+	if len(records) == 0 && !slices.ContainsFunc(spellings(id), vuln.IsID) {
+		answer.Gaps = append(answer.Gaps,
+			"it is no id of a database that is known; ask about a package by its package URL, such as pkg:npm/NAME@VERSION")
 	}
 	for _, r := range records {
 		f, err := vuln.Describe(ctx, set, r.Record, r.Affects)
@@ -90,6 +101,15 @@ func queryID(ctx context.Context, set *advisory.Set, id string, answer *Advisory
 		answer.Flaws = append(answer.Flaws, flaw)
 	}
 	return nil
+}
+
+// spellings are an id as it was written, and as databases write it: people are not always careful with capitals.
+func spellings(id string) []string {
+	upper := strings.ToUpper(id)
+	if number, ok := strings.CutPrefix(upper, "GHSA-"); ok {
+		upper = "GHSA-" + strings.ToLower(number)
+	}
+	return slices.Compact([]string{id, upper})
 }
 
 func flawOf(f core.Finding) AdvisoryFlaw {
@@ -141,33 +161,80 @@ func (g *Gate) queryPackage(ctx context.Context, set *advisory.Set, query string
 			answer.Gaps = append(answer.Gaps, x.Why...)
 		}
 	}
-	return nil
+	return unknownName(ctx, set, e.Packages[0], answer)
 }
 
-// queryName lists all advisories about a package, whatever the version. One may name it in several tables.
+// unknownName says of a distribution's package of a name that no advisory has that it may be known by another.
+func unknownName(ctx context.Context, set *advisory.Set, p core.Package, answer *AdvisoryAnswer) error {
+	if len(answer.Flaws) > 0 || p.Source != nil || !vuln.NamesSources(p.Ecosystem) {
+		return nil
+	}
+	known, err := set.Affected(ctx, p.Ecosystem, p.Name)
+	if len(known) == 0 && err == nil {
+		answer.Gaps = append(answer.Gaps, fmt.Sprintf(
+			"advisories of %s name what packages are built from: if %s is built from another, add upstream=SOURCE", p.Ecosystem, p.Name))
+	}
+	return err
+}
+
+// queryName lists all advisories about a package, whatever the version; of a distribution's whose release is not said,
+// those for every release. A record may name it in several tables.
 func queryName(ctx context.Context, set *advisory.Set, p core.Package, answer *AdvisoryAnswer) error {
-	names, covered := vuln.Names(set, &p)
+	covered := false
+	flaws, asked := map[string]int{}, map[advisory.PackageName]bool{}
+	for _, of := range anyRelease(p, set.Source().Ecosystems) {
+		names, known := vuln.Names(set, &of)
+		covered = covered || known
+		for _, l := range names {
+			if asked[l] {
+				continue // by another release
+			}
+			asked[l] = true
+			if err := queryRecords(ctx, set, l, flaws, answer); err != nil {
+				return err
+			}
+		}
+	}
 	if !covered {
 		answer.Gaps = append(answer.Gaps, fmt.Sprintf("the set has no advisories for %s", cmp.Or(p.Ecosystem, p.Purl)))
 	}
-	flaws := map[string]int{}
-	for _, l := range names {
-		records, err := set.Lookup(ctx, l.Ecosystem, l.Name)
-		if err != nil {
-			return err
+	return unknownName(ctx, set, p, answer)
+}
+
+// anyRelease returns the package, or the same of every release that the set knows if it does not say which it is of.
+func anyRelease(p core.Package, ecosystems []string) []core.Package {
+	u, err := packageurl.FromString(p.Purl)
+	maker := distro.Maker(distro.ID(u.Namespace))
+	if err != nil || p.Ecosystem != "" || maker == "" || !distro.Packs(maker, u.Type) {
+		return []core.Package{p}
+	}
+	var out []core.Package
+	for _, e := range ecosystems {
+		if advisory.Family(e) == maker && e != maker {
+			p.Ecosystem = e
+			out = append(out, p)
 		}
-		for _, r := range records {
-			at, ok := flaws[r.ID]
-			if !ok {
-				f, err := vuln.Describe(ctx, set, r, []advisory.Affected{r.Affected})
-				if err != nil {
-					return err
-				}
-				at = len(answer.Flaws)
-				flaws[r.ID], answer.Flaws = at, append(answer.Flaws, flawOf(f))
+	}
+	return out
+}
+
+// queryRecords adds what the set says of a package under one name.
+func queryRecords(ctx context.Context, set *advisory.Set, l advisory.PackageName, flaws map[string]int, answer *AdvisoryAnswer) error {
+	records, err := set.Lookup(ctx, l.Ecosystem, l.Name)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		at, ok := flaws[r.ID]
+		if !ok {
+			f, err := vuln.Describe(ctx, set, r, []advisory.Affected{r.Affected})
+			if err != nil {
+				return err
 			}
-			answer.Flaws[at].Packages = append(answer.Flaws[at].Packages, affectedPackage(r.Affected))
+			at = len(answer.Flaws)
+			flaws[r.ID], answer.Flaws = at, append(answer.Flaws, flawOf(f))
 		}
+		answer.Flaws[at].Packages = append(answer.Flaws[at].Packages, affectedPackage(r.Affected))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/advisory"
+	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
 )
 
 // maxNamed is how many things of one sort an examination names before it only counts them.
@@ -21,13 +22,19 @@ type coverage struct {
 	uncovered map[string]int
 	// foreign counts operating system packages of distributions that OSV has no advisories for.
 	foreign map[string]int
+	// undated counts those of distributions that it has advisories for, whose release is not known.
+	undated map[string]int
+	// sourceless counts, by ecosystem, packages that are known to be built from a source of another name, which is what
+	// the advisories name, and which is not said.
+	sourceless map[string]int
 	// unlisted counts packages of kinds that no advisories are published for.
 	unlisted map[string]int
 	unclear  []string
 }
 
 func newCoverage() *coverage {
-	return &coverage{uncovered: map[string]int{}, foreign: map[string]int{}, unlisted: map[string]int{}}
+	return &coverage{uncovered: map[string]int{}, foreign: map[string]int{}, undated: map[string]int{},
+		sourceless: map[string]int{}, unlisted: map[string]int{}}
 }
 
 // add counts a package, whose ecosystem is covered or not.
@@ -38,12 +45,35 @@ func (c *coverage) add(p *core.Package, ecosystem string, covered bool) {
 		if kind == "ebuild" { // whose namespace is a category
 			namespace = distroOf(p.Purl)
 		}
-		c.foreign[kind+" packages of "+cmp.Or(namespace, "an unknown distribution")]++
+		packages := kind + " packages of " + cmp.Or(namespace, "an unknown distribution")
+		if distro.Maker(distro.ID(namespace)) != "" {
+			c.undated[packages]++
+		} else {
+			c.foreign[packages]++
+		}
 	case ecosystem == "" || !advisory.Known(ecosystem):
 		c.unlisted[cmp.Or(ecosystem, kind, "unknown")]++
 	case !covered:
 		c.uncovered[ecosystem]++
+	case lacksSource(p, ecosystem):
+		c.sourceless[ecosystem]++
 	}
+}
+
+// lacksSource reports whether a package that almost every system has does not say what it is built from, although the
+// advisories name that. So do none of the others that come from where it comes from, most likely a bill of materials
+// that lists what is installed and no more; they would be looked up by names that no advisory has.
+func lacksSource(p *core.Package, ecosystem string) bool {
+	if p.Source != nil && p.Source.Name != "" || !NamesSources(ecosystem) {
+		return false
+	}
+	switch p.Name {
+	case "glibc-common", "glibc-minimal-langpack", "libc-bin", "libc6", "libcrypto1.1", "libcrypto3", "libgcc-s1", "libssl1.1",
+		"libssl3", "libssl3t64", "libstdc++", "libstdc++6", "musl-utils", "openssl-libs", "perl-base", "scanelf", "ssl_client",
+		"zlib1g":
+		return true
+	}
+	return false
 }
 
 // ecosystemOf returns the package's ecosystem, or the one that follows from the type of its purl.
@@ -134,8 +164,8 @@ func purlParts(purl string) (kind, namespace string) {
 func distroOf(purl string) string {
 	_, qualifiers, _ := strings.Cut(purl, "?")
 	for q := range strings.SplitSeq(qualifiers, "&") {
-		if distro, ok := strings.CutPrefix(q, "distro="); ok {
-			name, _, _ := strings.Cut(distro, "-")
+		if value, ok := strings.CutPrefix(q, "distro="); ok {
+			name, _, _ := strings.Cut(value, "-")
 			return name
 		}
 	}
@@ -211,6 +241,8 @@ func (c *coverage) examine(source core.AdvisorySource, subject core.Digest) []co
 			x.Remedy = wholeSet
 		case len(missing)+len(releases) > 0:
 			x.Remedy = "add the missing ecosystems: " + wholeSet
+		case len(c.sourceless) > 0:
+			x.Remedy = "judge the image itself, or a bill of materials whose package URLs say upstream=SOURCE, such as that of: cleanbill sbom IMAGE"
 		case len(lists) > 0:
 			x.Remedy = "build the set with --kev and --eol, or with kev.json and eol-distros.csv beside the exports"
 		}
@@ -258,6 +290,9 @@ func (c *coverage) missing(source core.AdvisorySource) (whole, releases []string
 // gaps are what no set of advisories would mend.
 func (c *coverage) gaps() []string {
 	gaps := counted(c.foreign, "%s: OSV has no advisories for them (%d %s)")
+	gaps = append(gaps, counted(c.undated, "%s: of which release they are is not known (%d %s)")...)
+	gaps = append(gaps, counted(c.sourceless,
+		"%s: its advisories name what packages are built from, which is not said even of the best known (%d %s)")...)
 	unclear := slices.Clone(c.unclear)
 	slices.Sort(unclear)
 	unclear = slices.Compact(unclear)

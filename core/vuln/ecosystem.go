@@ -8,6 +8,9 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/advisory"
 )
 
+// NamesSources reports whether the advisories of an ecosystem name what packages are built from, and nothing else.
+func NamesSources(ecosystem string) bool { return namingOf(advisory.Family(ecosystem)) == namesSource }
+
 // lookup is a name under which advisories may know a package.
 type lookup struct {
 	ecosystem     string

@@ -121,6 +121,11 @@ var databases = []struct{ prefix, name string }{
 	{"openSUSE-", "openSUSE"},
 }
 
+// IsID reports whether an id begins as those of a database that is known.
+func IsID(id string) bool {
+	return slices.ContainsFunc(databases, func(d struct{ prefix, name string }) bool { return strings.HasPrefix(id, d.prefix) })
+}
+
 func database(id string) string {
 	for _, d := range databases {
 		if strings.HasPrefix(id, d.prefix) {
