@@ -315,10 +315,13 @@ func collect(name string, files []*zip.File, outcomes []outcome) *export {
 	return x
 }
 
+// maxCovering bounds the comparisons that making a record smaller is worth.
+const maxCovering = 1 << 20
+
 // dropCovered removes the enumerated versions that the ranges include anyway.
 func (a *Affected) dropCovered() {
 	for _, r := range a.Ranges {
-		if len(a.Versions) == 0 {
+		if len(a.Versions) == 0 || len(a.Versions)*len(r.Events) > maxCovering {
 			return
 		}
 		order, err := r.order(a.Ecosystem)

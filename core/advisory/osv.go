@@ -21,6 +21,9 @@ const (
 	maxReferences = 6
 	maxIDLength   = 256 // bytes, of ids and package names
 	maxNameLength = 1024
+	// maxEvents bounds the events of all ranges of one package, which are compared with each other. The longest row that
+	// databases have published has a little more than a hundred.
+	maxEvents = 4096
 )
 
 // osvRecord is the part of OSV's schema that is read.
@@ -147,6 +150,7 @@ func affected(in *osvRecord, i int) (Affected, error) {
 	if a.Urgency == "" && from.DatabaseSpecific.Informational != "" {
 		a.Urgency = informational + string(from.DatabaseSpecific.Informational)
 	}
+	total := 0
 	for _, r := range from.Ranges {
 		if r.Type == "GIT" {
 			continue // commits are matched by no inventory of ours
@@ -159,6 +163,9 @@ func affected(in *osvRecord, i int) (Affected, error) {
 			return Affected{}, err
 		}
 		a.Ranges = append(a.Ranges, Range{Semver: r.Type == "SEMVER", Events: events})
+		if total += len(events); total > maxEvents {
+			return Affected{}, fmt.Errorf("its ranges have more than %d events", maxEvents)
+		}
 	}
 	if a.Module = string(from.EcosystemSpecific.Module); a.Module == "" {
 		a.Module = moduleOf(in.Summary, a.FixedVersions())

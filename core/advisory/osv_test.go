@@ -50,10 +50,12 @@ func TestWhatCannotBeTrustedIsAnError(t *testing.T) {
 			"ranges":[{"type":"SEMVER","events":[{"fixed":"1","introduced":"0"}]}]}]}`, "2 members"},
 		{`{"id":"GO-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go","name":"a"},
 			"ranges":[{"type":"SEMVER","events":[{"odd":"1"}]}]}]}`, "not known"},
+		{`{"id":"GO-1","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go","name":"a"},
+			"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}` + strings.Repeat(`,{"fixed":"1.0.0"}`, maxEvents) + `]}]}]}`, "more than 4096 events"},
 		{`{"id":"GO-1","withdrawn":"2024-01-01T00:00:00Z"}`, "withdrawn"},
 	} {
 		if _, err := parse([]byte(test.raw)); err == nil || !strings.Contains(err.Error(), test.says) {
-			t.Errorf("%s: error is %v, want one that says %q", test.raw, err, test.says)
+			t.Errorf("%.200s: error is %v, want one that says %q", test.raw, err, test.says)
 		}
 	}
 }

@@ -228,6 +228,20 @@ func same(t *testing.T, before, after any, err error) {
 	}
 }
 
+func TestARowOfEventsThatNoRecordMayHaveIsRefused(t *testing.T) {
+	row := make([]Event, maxEvents+1)
+	for i := range row {
+		row[i] = Event{Introduced, "1.0.0"}
+	}
+	for n, ok := range map[int]bool{maxEvents: true, maxEvents + 1: false} {
+		ranges := []Range{{Events: row[:n/2]}, {Events: row[n/2 : n]}}
+		list := encodeList([][]byte{encodeAffected(&Affected{ID: "GO-1", Name: "a", Ranges: ranges})})
+		if _, err := decodeList("Go", list); (err == nil) != ok {
+			t.Errorf("%d events: %v", n, err)
+		}
+	}
+}
+
 func TestDatedIdsLieTogether(t *testing.T) {
 	order := []string{"CVE-1999-5", "GO-2020-1", "ALSA-2023:9", "CVE-2023-10", "CVE-2023-1000", "CVE-2023-45288", "DEBIAN-CVE-2024-2"}
 	for i := 1; i < len(order); i++ {

@@ -204,8 +204,12 @@ func decodeList(ecosystem string, b []byte) ([]Affected, error) {
 		if n := d.length(2); n > 0 {
 			a.Ranges = make([]Range, n)
 		}
+		total := 0
 		for j := range a.Ranges {
 			a.Ranges[j] = d.rangeOfEvents()
+			if total += len(a.Ranges[j].Events); total > maxEvents {
+				d.fail()
+			}
 		}
 		a.Versions, a.Severity = d.strings(), d.vectors()
 	}

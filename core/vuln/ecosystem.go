@@ -2,6 +2,7 @@ package vuln
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -209,11 +210,11 @@ func (l lookup) versionFor(a advisory.Affected) string {
 
 // versionsOf are all versions that an advisory names.
 func versionsOf(a advisory.Affected) []string {
-	versions := a.Versions
+	versions := slices.Clip(a.Versions)
 	for _, r := range a.Ranges {
 		for _, e := range r.Events {
 			if e.Kind != advisory.Introduced || e.Version != "0" {
-				versions = append(versions[:len(versions):len(versions)], e.Version)
+				versions = append(versions, e.Version)
 			}
 		}
 	}

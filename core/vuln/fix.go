@@ -8,6 +8,9 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 )
 
+// maxTried bounds the versions that are tried as the nearest fix; each is compared with all that the records say.
+const maxTried = 256
+
 // fixOf finds the versions that fix a flaw, and the nearest: the smallest that is newer than what is installed and that
 // no record calls affected, else the smallest that is fixed according to some of them.
 func fixOf(f *flaw, ecosystem string) core.Fix {
@@ -46,7 +49,7 @@ func fixOf(f *flaw, ecosystem string) core.Fix {
 		return fix
 	}
 	fix.State, fix.Version = core.FixAvailable, newer[0]
-	for _, v := range newer {
+	for _, v := range newer[:min(len(newer), maxTried)] {
 		if clears(f, v) {
 			fix.Version = v
 			break
