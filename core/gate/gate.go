@@ -325,5 +325,9 @@ func loadPolicy(name string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.Parse(name, data)
+	judge, err := policy.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return withModules(judge, name)
 }

@@ -34,7 +34,7 @@ func (j *judgement) evaluate() []core.Outcome {
 		j.broken = make([]*brokenRule, len(j.policy.rules))
 		outcomes = append(j.evaluateFindings(), j.evaluateFacts()...)
 	}
-	return outcomes
+	return append(outcomes, j.evaluateModules()...)
 }
 
 // evaluateFindings decides over each finding. Chunks are independent and every outcome has its place, so the result

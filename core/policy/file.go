@@ -38,6 +38,7 @@ type file struct {
 	advisories  advisoriesText
 	vex         *VEX
 	trustedRoot string
+	rego        []string
 }
 
 // ruleText is one rule as it was written.
@@ -249,6 +250,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
+		"rego":                  func(n *yaml.Node) { f.rego = r.modulePaths(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 	})
 	if !seen["version"] {

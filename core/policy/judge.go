@@ -12,6 +12,7 @@ import (
 	"cel.dev/cel-go/interpreter"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
 )
 
 // Judge decides over evidence. It is pure: the same evidence, in any order, with the same policy, baseline and time
@@ -27,7 +28,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 		Refusals: withAction(outcomes, core.ActionFail),
 		Warnings: withAction(outcomes, core.ActionWarn),
 		Ignored:  withAction(outcomes, core.ActionIgnore),
-		Gaps:     j.ruleGaps(),
+		Gaps:     append(j.ruleGaps(), j.moduleGaps()...),
 		Counts:   core.CountsOf(e),
 		Upgrades: []core.Upgrade{},
 	}
@@ -79,6 +80,8 @@ type judgement struct {
 	images   map[core.Digest]*core.ImageFacts
 	packages map[packageKey]*core.Package
 	broken   []*brokenRule // by the number of the rule
+	// brokenModules are the Rego rules that could not be evaluated.
+	brokenModules []rego.Broken
 	// spent is the cost of the expressions with loops; once it was over the budget, none of them is evaluated (tooDear).
 	budget  uint64
 	spent   atomic.Uint64

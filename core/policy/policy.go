@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
 )
 
 //go:embed profiles/*.yaml
@@ -41,6 +42,9 @@ type Policy struct {
 	ref      core.PolicyRef
 	settings settings
 	rules    []*rule
+	// modules are the Rego rules; nil until they were handed in.
+	modules       *rego.Set
+	moduleDigests map[string]core.Digest
 }
 
 // settings are everything in a policy but its rules.
@@ -53,6 +57,8 @@ type settings struct {
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
 	TrustedRoot string     `json:"trustedRoot,omitempty"`
+	// Rego are the paths of modules.
+	Rego []string `json:"rego,omitempty"`
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -288,6 +294,7 @@ func (s settings) with(f *file) settings {
 	if f.trustedRoot != "" {
 		s.TrustedRoot = f.trustedRoot
 	}
+	s.Rego = append(slices.Clone(s.Rego), f.rego...)
 	return s
 }
 
@@ -302,10 +309,11 @@ func (p *Policy) Ref() core.PolicyRef { return p.ref }
 
 func (p *Policy) digest() core.Digest {
 	canonical, err := json.Marshal(struct {
-		Version  int      `json:"version"`
-		Settings settings `json:"settings"`
-		Rules    []*rule  `json:"rules"`
-	}{1, p.settings, p.rules})
+		Version  int                    `json:"version"`
+		Settings settings               `json:"settings"`
+		Rules    []*rule                `json:"rules"`
+		Modules  map[string]core.Digest `json:"modules,omitempty"`
+	}{1, p.settings, p.rules, p.moduleDigests})
 	if err != nil { // strings and booleans always marshal
 		return ""
 	}
