@@ -70,6 +70,9 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err
 		}
+		if err := g.examineBases(ctx, judge, trust.bases, p.Limits, &r.Evidence); err != nil {
+			return err
+		}
 		for _, i := range imported {
 			r.Evidence.Reach = append(r.Evidence.Reach, i.Reach...)
 		}

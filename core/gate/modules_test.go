@@ -16,7 +16,7 @@ import (
 
 const (
 	denyNoOwner = "package main\n\ndeny_owner[msg] {\n\timage := input.images[_]\n\tnot image.labels.owner\n\tmsg := \"it has no owner\"\n}\n"
-	noRule   = "package main\n\nthis is no rule"
+	noRule      = "package main\n\nthis is no rule"
 )
 
 func bundled(t *testing.T, files map[string]string) []byte {

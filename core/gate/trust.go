@@ -72,6 +72,7 @@ func (s SignerFiles) read(name string) ([]byte, error) {
 // trusts are whose signatures count for what.
 type trusts struct {
 	advisories, vex signature.Trust
+	bases           []listedBase
 }
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
@@ -95,6 +96,14 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 	signers.Signers = judge.VEX().SignedBy
 	if t.vex, err = signers.trust(); err != nil {
 		return p, t, underPolicy(judge, err)
+	}
+	for _, b := range judge.Bases() {
+		listed := listedBase{Base: b}
+		signers.Signers = b.SignedBy
+		if listed.trust, err = signers.trust(); err != nil {
+			return p, t, underPolicy(judge, err)
+		}
+		t.bases = append(t.bases, listed)
 	}
 	return p, t, nil
 }

@@ -39,6 +39,7 @@ type file struct {
 	vex         *VEX
 	trustedRoot string
 	rego        []string
+	bases       []Base
 }
 
 // ruleText is one rule as it was written.
@@ -250,6 +251,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"advisories":            func(n *yaml.Node) { f.advisories = r.advisories(n) },
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.text(n) },
+		"bases":                 func(n *yaml.Node) { f.bases = r.bases(n) },
 		"rego":                  func(n *yaml.Node) { f.rego = r.modulePaths(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 	})

@@ -57,6 +57,7 @@ type settings struct {
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
 	TrustedRoot string     `json:"trustedRoot,omitempty"`
+	Bases       []Base     `json:"bases,omitempty"`
 	// Rego are the paths of modules.
 	Rego []string `json:"rego,omitempty"`
 }
@@ -293,6 +294,10 @@ func (s settings) with(f *file) settings {
 	}
 	if f.trustedRoot != "" {
 		s.TrustedRoot = f.trustedRoot
+	}
+	s.Bases = append(slices.Clone(s.Bases), f.bases...)
+	if len(s.Bases) > 0 && !slices.Contains(s.Require, ExamineBaseSignatures) {
+		s.Require = append(s.Require, ExamineBaseSignatures)
 	}
 	s.Rego = append(slices.Clone(s.Rego), f.rego...)
 	return s

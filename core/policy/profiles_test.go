@@ -43,6 +43,10 @@ func kind(k core.FindingKind) func(*core.Finding) {
 	return func(f *core.Finding) { f.Kind = k }
 }
 
+func rule(id string) func(*core.Finding) {
+	return func(f *core.Finding) { f.Rule = id }
+}
+
 func all(changes ...func(*core.Finding)) func(*core.Finding) {
 	return func(f *core.Finding) {
 		for _, change := range changes {
@@ -96,6 +100,9 @@ func expectations() []expected {
 		{"malware", kind(core.KindMalware), "malware!", "malware!", "malware!"},
 		{"malware that a later layer removed", all(kind(core.KindMalware), removed), "malware!", "malware!", "malware!"},
 		{"an end-of-life distribution", kind(core.KindEndOfLife), rest, "end-of-life!", "end-of-life!"},
+		{"an unsigned base", all(kind(core.KindMisconfiguration), rule(policy.RuleBaseUnsigned), high), rest, "unsigned-base!", "medium-or-worse!"},
+		{"a base without a digest", all(kind(core.KindMisconfiguration), rule(policy.RuleBaseUnpinned), high), rest, "unsigned-base!", "medium-or-worse!"},
+		{"a flaw of code of that name", all(kind(core.KindCode), rule(policy.RuleBaseUnsigned)), rest, rest, rest},
 		{"a low misconfiguration", kind(core.KindMisconfiguration), rest, rest, rest},
 		{"a critical misconfiguration", all(kind(core.KindMisconfiguration), critical), rest, rest, "medium-or-worse!"},
 		{"a critical flaw of code", all(kind(core.KindCode), critical, exploited), rest, rest, "medium-or-worse!"},
@@ -145,7 +152,7 @@ func mutants(source string) map[string]string {
 		{`\bHIGH\b`, `CRITICAL`}, {`\bHIGH\b`, `MEDIUM`}, {`\bCRITICAL\b`, `HIGH`}, {`\bCRITICAL\b`, `UNKNOWN`},
 		{`\bMEDIUM\b`, `HIGH`}, {`\bMEDIUM\b`, `LOW`}, {`\bUNKNOWN\b`, `NONE`},
 		{`"vulnerability"`, `"code"`}, {`"secret"`, `"code"`}, {`"malware"`, `"code"`}, {`"end-of-life"`, `"code"`},
-		{`"not-affected"`, `"none"`},
+		{`"not-affected"`, `"none"`}, {`"misconfiguration"`, `"code"`}, {`"base-image-unsigned"`, `"x"`}, {`"base-image-unpinned"`, `"x"`},
 		{`\["exact", "source"\]`, `["exact"]`}, {`\["exact", "source"\]`, `["source"]`},
 		{`\["exact", "source"\]`, `["exact", "source", "name"]`}, {`\["exact", "source"\]`, `["exact", "source", "vendored"]`},
 		{`finding\.exploited`, `!finding.exploited`}, {`finding\.exploited`, `true`},
