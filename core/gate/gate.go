@@ -59,7 +59,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 	if err != nil {
 		return nil, err
 	}
-	imported, err := readImports(p.Imports)
+	imported, err := readImports(p.Imports, rootsOf(p.Targets))
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,11 @@ func (g *Gate) scan(ctx context.Context, p Plan, judge *policy.Policy) (*Result,
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err
 		}
-		for _, i := range imported {
-			r.Evidence.Reach = append(r.Evidence.Reach, i.Reach...)
+		if err := attach(&r.Evidence, imported, ""); err != nil {
+			return err
+		}
+		if len(imported) > 0 {
+			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
