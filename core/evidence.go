@@ -128,6 +128,8 @@ const (
 	ExaminePackages   = "packages"   // the inventory is whole
 	ExamineAdvisories = "advisories" // every package could be looked up
 	ExamineDistro     = "distro"     // the distribution is known
+
+	ExamineMisconfigurations = "misconfigurations" // every file and setting that the rules are about was looked at
 )
 
 // Examination records that something was looked at, by whom, and what could not be seen.
