@@ -11,9 +11,10 @@ import (
 
 // Report is what a tool found.
 type Report struct {
-	Tool    string
-	Version string
-	Reach   []core.Reach
+	Tool     string
+	Version  string
+	Findings []core.Finding
+	Reach    []core.Reach
 }
 
 // sniffLength is how much of a file is looked at to tell what it is, in bytes.
