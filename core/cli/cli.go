@@ -109,8 +109,8 @@ Exit codes: 0 passed, 1 refused by a rule, 2 wrong usage or configuration,
 	}
 
 	root.AddGroup(&cobra.Group{ID: "judge", Title: "Judge:"}, &cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "data", Title: "Advisories and policy:"})
-	root.AddCommand(p.gateCommand(), p.judgeCommand(), p.scanCommand(), p.sbomCommand(),
-		p.advisoriesCommand(), p.policyCommand(), p.schemaCommand())
+	root.AddCommand(p.gateCommand(), p.judgeCommand(), p.scanCommand(), p.sbomCommand(), p.hookCommand(),
+		p.advisoriesCommand(), p.policyCommand(), p.hooksCommand(), p.schemaCommand())
 	for _, a := range p.Adapters {
 		root.AddCommand(p.adapterCommand(a))
 	}

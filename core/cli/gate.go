@@ -16,6 +16,7 @@ func (p *Program) gateCommand() *cobra.Command {
 		look       lookFlags
 		output     outputFlag
 		advisories advisoryFlags
+		hooks      hookFlags
 		policyName string
 	)
 	cmd := &cobra.Command{
@@ -48,11 +49,15 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 			}
 			plan.Outputs, plan.Policy = files, policyName
 			advisories.plan(&plan)
+			if err := hooks.plan(&plan); err != nil {
+				return err
+			}
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	look.register(p, cmd)
 	advisories.register(p, cmd)
+	hooks.register(p, cmd)
 	registerPolicy(p, cmd, &policyName)
 	output.register(p, cmd)
 	return cmd
@@ -135,6 +140,7 @@ func (p *Program) scanCommand() *cobra.Command {
 		look       lookFlags
 		output     outputFlag
 		advisories advisoryFlags
+		hooks      hookFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "scan TARGET...",
@@ -158,16 +164,25 @@ judge will not pass it.`,
 				stdout = "json"
 			}
 			advisories.plan(&plan)
+			if err := hooks.plan(&plan); err != nil {
+				return err
+			}
 			return p.scan(cmd.Context(), plan, files, stdout)
 		},
 	}
 	look.register(p, cmd)
 	advisories.register(p, cmd)
+	hooks.register(p, cmd)
 	output.register(p, cmd)
 	return cmd
 }
 
 func (p *Program) scan(ctx context.Context, plan gate.Plan, files []gate.Output, stdout string) error {
+	return p.write(files, stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Scan(ctx, plan) })
+}
+
+// write makes evidence and writes it.
+func (p *Program) write(files []gate.Output, stdout string, look func(*gate.Gate) (*gate.Result, error)) error {
 	formats := make([]report.Format, 0, len(files)+1)
 	names := make([]string, 0, len(files)+1)
 	for _, f := range files {
@@ -185,7 +200,7 @@ func (p *Program) scan(ctx context.Context, plan gate.Plan, files []gate.Output,
 	}
 	bars := p.newProgress()
 	g := p.gate(bars.tell)
-	r, err := g.Scan(ctx, plan)
+	r, err := look(g)
 	bars.stop()
 	if err != nil {
 		return err

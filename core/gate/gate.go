@@ -208,16 +208,25 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, analyzers []core
 		Log:       g.named("walk"),
 		Progress:  g.layerProgress,
 	}
+	reading, stop := context.WithCancel(ctx)
+	defer stop() // ends the hooks of a target that cannot be read
+	running := g.startHooks(reading, p, name, opened)
+	withHooks := func(e core.Evidence, err error) (core.Evidence, error) {
+		if err != nil {
+			stop()
+		}
+		return e, errors.Join(err, running.join(&e, opened))
+	}
 	switch opened.Subject.Kind {
 	case core.KindSource:
 		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
-		return withOpening(evidence, opened), err
+		return withHooks(withOpening(evidence, opened), err)
 	case core.KindSBOM:
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
 		return withOpening(evidence, opened), err
 	default:
 		opened.Examinations = append(opened.Examinations, said.attested(ctx, g, opened)...)
-		return g.readImages(ctx, opened, o)
+		return withHooks(g.readImages(ctx, opened, o))
 	}
 }
 

@@ -25,6 +25,8 @@ type Plan struct {
 	VEX []string
 	// Imports are results of other tools, which are joined with what is found.
 	Imports []string
+	// Hooks are programs that look at the source trees and images too, beside us.
+	Hooks HookSettings
 	// Policy is the name of a built-in profile or the path of a policy file; empty means "standard".
 	Policy string
 	// Outputs are the reports to write.
