@@ -25,17 +25,23 @@ type brokenRule struct {
 }
 
 // evaluate applies the rules to everything and returns the outcomes in order. If the rules with loops cost too much, all
-// is done again without them, and each of them is broken: had they been stopped midway, which findings they decided
-// would depend on the order.
+// is done again without them, and each of them is broken; so are the waivers, of which none excuses anything then: had
+// they been stopped midway, which findings they decided would depend on the order.
 func (j *judgement) evaluate() []core.Outcome {
-	outcomes := append(j.evaluateFindings(), j.evaluateFacts()...)
-	if j.spent.Load() > j.budget {
-		j.tooDear = true
+	for {
+		outcomes := append(j.evaluateFindings(), j.evaluateFacts()...)
+		rules := !j.tooDear && j.spent.Load() > j.budget
+		waivers := !j.waiving.none && j.waiving.steps.Load() > maxWaiverSteps
+		if !rules && !waivers {
+			return outcomes
+		}
+		none := j.waiving.none || waivers
+		j.tooDear = j.tooDear || rules
+		j.spent.Store(0)
 		j.broken = make([]*brokenRule, len(j.policy.rules))
 		j.waiving = j.policy.waivers.at(j.now)
-		outcomes = append(j.evaluateFindings(), j.evaluateFacts()...)
+		j.waiving.none = none
 	}
-	return outcomes
 }
 
 // evaluateFindings decides over each finding. Chunks are independent and every outcome has its place, so the result
@@ -374,6 +380,11 @@ const maxReasons = 3
 // ruleGaps are the rules that could not be evaluated for something: each might have been the one that refuses.
 func (j *judgement) ruleGaps() []core.Gap {
 	gaps := []core.Gap{}
+	if j.waiving.none {
+		gaps = append(gaps, core.Gap{Examination: "policy", Status: core.Failed, Rule: "waivers",
+			Why:    []string{"comparing the findings with the patterns of the waivers takes too many steps, so that none of them excuses anything"},
+			Remedy: "name ids or fingerprints in the waivers, or use fewer patterns"})
+	}
 	for n, b := range j.broken {
 		if b == nil {
 			continue

@@ -22,7 +22,6 @@ import (
 // that nobody looked before either excuses nothing.
 func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.Verdict {
 	j := newJudgement(p, e, now.UTC().Round(0))
-	j.waiving = p.waivers.at(j.now)
 	if b != nil {
 		j.compared = j.compare(b)
 	}
@@ -92,8 +91,8 @@ type judgement struct {
 	spent   atomic.Uint64
 	tooDear bool
 	counts  core.Counts
-	// waiving and compared are nil where nothing is excused, as in the judgement of a baseline.
-	waiving  *waiving
+	waiving *waiving
+	// compared is nil where there is no baseline, as in the judgement of a baseline.
 	compared *comparison
 }
 
@@ -109,6 +108,7 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 		evidence: e,
 		budget:   maxTotalCost,
 		now:      now,
+		waiving:  p.waivers.at(now),
 		counts:   core.CountsOf(e),
 		rank:     make(map[core.Digest]int, len(e.Subjects)),
 		subjects: make(map[core.Digest]*core.Subject, len(e.Subjects)),

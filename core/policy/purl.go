@@ -84,7 +84,12 @@ func parsePurlPattern(s string) (*purlPattern, error) {
 
 func (p *purlPattern) match(s string) bool {
 	u, err := parsePurl(s)
-	if err != nil || p.kind != u.kind && p.kind != "*" || !p.path.matches(u.path) {
+	return err == nil && p.matches(&u)
+}
+
+// matches compares with a URL that has been read; the zero value is none.
+func (p *purlPattern) matches(u *purl) bool {
+	if u.kind == "" || p.kind != u.kind && p.kind != "*" || !p.path.matches(u.path) {
 		return false
 	}
 	if p.version != nil && !p.version.matches(u.version) {

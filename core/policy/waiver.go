@@ -42,6 +42,9 @@ type waiverMatch struct {
 	Paths        []string           `json:"paths,omitempty"`
 	Images       []string           `json:"images,omitempty"`
 	Kinds        []core.FindingKind `json:"kinds,omitempty"`
+
+	packages      []packagePattern
+	paths, images []*glob
 }
 
 // narrow reports whether it singles anything out. An image or a kind alone would excuse all that is ever found there.
@@ -95,9 +98,9 @@ func (r *reader) waiverMatch(n *yaml.Node) waiverMatch {
 	r.keys(n, map[string]func(*yaml.Node){
 		"ids":          func(n *yaml.Node) { m.IDs = r.someTexts(n) },
 		"fingerprints": func(n *yaml.Node) { m.Fingerprints = r.fingerprints(n) },
-		"packages":     func(n *yaml.Node) { m.Packages = r.packagePatterns(n) },
-		"paths":        func(n *yaml.Node) { m.Paths = r.pathPatterns(n) },
-		"images":       func(n *yaml.Node) { m.Images = r.someTexts(n) },
+		"packages":     func(n *yaml.Node) { m.Packages, m.packages = r.packagePatterns(n) },
+		"paths":        func(n *yaml.Node) { m.Paths, m.paths = r.pathPatterns(n) },
+		"images":       func(n *yaml.Node) { m.Images, m.images = r.globs(n) },
 		"kinds":        func(n *yaml.Node) { m.Kinds = r.kinds(n) },
 	})
 	switch {
@@ -131,24 +134,30 @@ func (r *reader) fingerprints(n *yaml.Node) []string {
 	return list
 }
 
-func (r *reader) packagePatterns(n *yaml.Node) []string {
+func (r *reader) packagePatterns(n *yaml.Node) ([]string, []packagePattern) {
 	list := r.someTexts(n)
-	for i, p := range list {
-		if strings.HasPrefix(p, "pkg:") && strings.ContainsAny(p, "?#") {
-			r.reject(n.Content[i], "%q matches no package: leave out what follows the version", p)
+	var patterns []packagePattern
+	for i, text := range list {
+		if text == "" {
+			continue // that was reported
 		}
+		p, err := parsePackagePattern(text)
+		if err != nil {
+			r.reject(n.Content[i], "%v", err)
+		}
+		patterns = append(patterns, p)
 	}
-	return list
+	return list, patterns
 }
 
-func (r *reader) pathPatterns(n *yaml.Node) []string {
-	list := r.someTexts(n)
+func (r *reader) pathPatterns(n *yaml.Node) ([]string, []*glob) {
+	list, globs := r.globs(n)
 	for i, p := range list {
 		if p != "" && (path.IsAbs(p) || p != path.Clean(p)) {
 			r.reject(n.Content[i], "%q matches no path: paths are relative to the root, as app/go.mod is", p)
 		}
 	}
-	return list
+	return list, globs
 }
 
 func (r *reader) kinds(n *yaml.Node) []core.FindingKind {

@@ -213,37 +213,59 @@ func TestPatternsKeepToTheirSteps(t *testing.T) {
 func TestAPatternCannotTakeLong(t *testing.T) {
 	e := evidence()
 	e.Findings = []core.Finding{flaw(all(kind(core.KindSecret), located(strings.Repeat("a", 4000))))}
-	p := waiving(t, "paths: ['"+strings.Repeat("a*", 500)+"b']")
+	p := waiving(t, "paths: ['"+strings.Repeat("a*", 127)+"b']")
 	if v := p.Judge(&e, nil, now); v.Decision != core.Refused {
 		t.Errorf("%v", v.Decision)
+	}
+}
+
+// What all waivers together cost is bounded too. Over the bound none of them excuses, whichever came first, and the verdict
+// says so.
+func TestWaiversThatCostTooMuchExcuseNothing(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("version: 1\nextends: none\nrequire: [target]\nrules: [{name: all, when: 'true', action: warn}]\nwaivers:\n")
+	for i := range 300 {
+		fmt.Fprintf(&text, "- {id: w%d, reason: r, owner: o, expires: 2099-01-01, match: {paths: ['%sb%d', zzz]}}\n", i, strings.Repeat("a*", 120), i)
+	}
+	text.WriteString("- {id: x, reason: r, owner: o, expires: 2099-01-01, match: {paths: ['a*']}}\n")
+	p := parsed(t, text.String())
+	e := evidence()
+	e.Findings = nil
+	for range 40 {
+		e.Findings = append(e.Findings, flaw(all(kind(core.KindSecret), located(strings.Repeat("a", 4000)))))
+	}
+	v := p.Judge(&e, nil, now)
+	if v.Decision != core.Undecided || len(v.Ignored) > 0 || len(v.Gaps) == 0 || v.Gaps[0].Rule != "waivers" {
+		t.Errorf("%v, %d ignored, %+v", v.Decision, len(v.Ignored), v.Gaps)
 	}
 }
 
 func TestWhatIsWrongWithAWaiverHasItsPlace(t *testing.T) {
 	const good = "id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: [x]}"
 	for name, tc := range map[string]struct{ text, want string }{
-		"no list":              {"waivers: x", `2:10: this must be a list of waivers, not text`},
-		"an unknown key":       {"waivers: [{" + good + ", untill: fixed}]", `unknown key "untill"; did you mean "until"?`},
-		"no expiry":            {"waivers: [{id: W, reason: r, owner: o, match: {ids: [x]}}]", `2:11: the key "expires" of this waiver is missing`},
-		"no owner":             {"waivers: [{id: W, reason: r, expires: 2027-01-01, match: {ids: [x]}}]", `the key "owner"`},
-		"no day":               {"waivers: [{id: W, reason: r, owner: o, expires: 2026-02-30, match: {ids: [x]}}]", `2:49: this must be a day`},
-		"a day with a time":    {"waivers: [{id: W, reason: r, owner: o, expires: 2026-02-03T00:00:00Z, match: {ids: [x]}}]", `this must be a day`},
-		"an empty match":       {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {}}]", `this matches nothing`},
-		"an empty list":        {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: []}}]", `this list must not be empty`},
-		"an image alone":       {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {images: [x]}}]", `images and kinds alone`},
-		"an unknown match":     {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {id: [x]}}]", `unknown key "id"; did you mean "ids"?`},
-		"an unknown kind":      {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: [x], kinds: [secrets]}}]", `did you mean "secret"?`},
-		"no fingerprint":       {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {fingerprints: [xyz]}}]", `is not a fingerprint`},
-		"an absolute path":     {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {paths: [/etc/x]}}]", `matches no path`},
-		"a purl's qualifiers":  {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {packages: ['pkg:deb/a@1?arch=x']}}]", `leave out what follows the version`},
-		"another until":        {"waivers: [{" + good + ", until: later}]", `"later" is none of fixed`},
-		"the same id again":    {"waivers: [{" + good + "}, {" + good + "}]", `the waiver id "W" is already used`},
-		"a file unread":        {"waiver-files: [w.yaml]", `2:16: files of waivers cannot be read here`},
-		"ignores of something": {"inline-ignores: bsae", `2:17: "bsae" is none of base, head, off; did you mean "base"?`},
-		"a cause of nothing":   {"baseline: {block: [code, advisry]}", `did you mean "advisory"?`},
-		"known is no cause":    {"baseline: {block: [code, known]}", `"known" is none of`},
-		"no code":              {"baseline: {block: [advisory]}", `2:19: "code" is missing`},
-		"a signer of nothing":  {"baseline: {signed-by: [{issuer: x}]}", `a signer is a "key"`},
+		"no list":               {"waivers: x", `2:10: this must be a list of waivers, not text`},
+		"an unknown key":        {"waivers: [{" + good + ", untill: fixed}]", `unknown key "untill"; did you mean "until"?`},
+		"no expiry":             {"waivers: [{id: W, reason: r, owner: o, match: {ids: [x]}}]", `2:11: the key "expires" of this waiver is missing`},
+		"no owner":              {"waivers: [{id: W, reason: r, expires: 2027-01-01, match: {ids: [x]}}]", `the key "owner"`},
+		"no day":                {"waivers: [{id: W, reason: r, owner: o, expires: 2026-02-30, match: {ids: [x]}}]", `2:49: this must be a day`},
+		"a day with a time":     {"waivers: [{id: W, reason: r, owner: o, expires: 2026-02-03T00:00:00Z, match: {ids: [x]}}]", `this must be a day`},
+		"an empty match":        {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {}}]", `this matches nothing`},
+		"an empty list":         {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: []}}]", `this list must not be empty`},
+		"an image alone":        {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {images: [x]}}]", `images and kinds alone`},
+		"an unknown match":      {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {id: [x]}}]", `unknown key "id"; did you mean "ids"?`},
+		"an unknown kind":       {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {ids: [x], kinds: [secrets]}}]", `did you mean "secret"?`},
+		"no fingerprint":        {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {fingerprints: [xyz]}}]", `is not a fingerprint`},
+		"an absolute path":      {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {paths: [/etc/x]}}]", `matches no path`},
+		"a purl without a name": {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {packages: ['pkg:deb']}}]", `it has no name`},
+		"three stars":           {"waivers: [{id: W, reason: r, owner: o, expires: 2027-01-01, match: {paths: ['a/***']}}]", `three stars mean nothing`},
+		"another until":         {"waivers: [{" + good + ", until: later}]", `"later" is none of fixed`},
+		"the same id again":     {"waivers: [{" + good + "}, {" + good + "}]", `the waiver id "W" is already used`},
+		"a file unread":         {"waiver-files: [w.yaml]", `2:16: files of waivers cannot be read here`},
+		"ignores of something":  {"inline-ignores: bsae", `2:17: "bsae" is none of base, head, off; did you mean "base"?`},
+		"a cause of nothing":    {"baseline: {block: [code, advisry]}", `did you mean "advisory"?`},
+		"known is no cause":     {"baseline: {block: [code, known]}", `"known" is none of`},
+		"no code":               {"baseline: {block: [advisory]}", `2:19: "code" is missing`},
+		"a signer of nothing":   {"baseline: {signed-by: [{issuer: x}]}", `a signer is a "key"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policy.Parse("policy.yaml", []byte("version: 1\n"+tc.text+"\n"))

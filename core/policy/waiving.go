@@ -22,28 +22,33 @@ type waivers struct {
 type compiledWaiver struct {
 	*waiver
 	packages []packagePattern
-	paths    []pattern
-	images   []pattern
+	paths    []*glob
+	images   []*glob
 	says     string // of what it excuses
 }
 
-// packagePattern is for package URLs if it begins with "pkg:", otherwise for names.
+// packagePattern is for package URLs or, without one, for names.
 type packagePattern struct {
-	pattern
-	purl bool
-	// versioned says that it has a version; one that has none is for any.
-	versioned bool
+	url  *purlPattern
+	name []*glob // one
+}
+
+func parsePackagePattern(s string) (p packagePattern, err error) {
+	if strings.HasPrefix(s, "pkg:") {
+		p.url, err = parsePurlPattern(s)
+	} else {
+		var name *glob
+		name, err = parseGlob(s)
+		p.name = []*glob{name}
+	}
+	return p, err
 }
 
 func newWaivers(list []waiver) *waivers {
 	w := &waivers{byID: map[string][]int{}, byFingerprint: map[string][]int{}}
 	for i := range list {
-		m := list[i].Match
-		c := compiledWaiver{waiver: &list[i], paths: newPatterns(m.Paths), images: newPatterns(m.Images)}
-		for _, s := range m.Packages {
-			versioned := strings.LastIndexByte(s, '@') > strings.LastIndexByte(s, '/')
-			c.packages = append(c.packages, packagePattern{newPattern(s), strings.HasPrefix(s, "pkg:"), versioned})
-		}
+		m := &list[i].Match
+		c := compiledWaiver{waiver: &list[i], paths: m.paths, images: m.images, packages: m.packages}
 		c.says = cutTo(fmt.Sprintf(" (waived until %s by %s: %s)", c.Expires, c.Owner, c.Reason), maxMessage/2)
 		w.all = append(w.all, c)
 		switch {
@@ -73,7 +78,13 @@ type waiving struct {
 	expired []bool
 	// fixed marks the waivers that would have excused something that has a fix now.
 	fixed []atomic.Bool
+	// steps is what comparing has cost; none says that it was too much, and that nothing is excused.
+	steps atomic.Uint64
+	none  bool
 }
+
+// maxWaiverSteps bounds what comparing with patterns costs in one judgement, to some seconds.
+const maxWaiverSteps = 500_000_000
 
 func (w *waivers) at(now time.Time) *waiving {
 	v := &waiving{waivers: w, expired: make([]bool, len(w.all)), fixed: make([]atomic.Bool, len(w.all))}
@@ -92,32 +103,37 @@ type waived struct {
 	locations   []core.Location
 	subject     *core.Subject
 	fixable     bool
-	// purl is the package's URL without qualifiers, versionless without its version too.
-	purl, versionless string
+	// url is the package's URL, read once for all waivers when the first asks; nil until then.
+	url *purl
+	// steps is what comparing it has cost so far.
+	steps int
 }
 
-// trimmed cuts the package's URL for comparing, once for all waivers.
-func (x waived) trimmed() waived {
-	if x.pkg == nil {
-		return x
+// like compares a text with patterns and counts what that costs.
+func (x *waived) like(globs []*glob, text string) bool {
+	matches, steps := matchAny(globs, text)
+	x.steps += steps
+	return matches
+}
+
+// packageURL is the URL of the package; of one that has none, or none that can be read, no pattern matches the parts.
+func (x *waived) packageURL() *purl {
+	if x.url == nil {
+		u, err := parsePurl(x.pkg.Purl)
+		if err != nil {
+			u = purl{}
+		}
+		x.url = &u
 	}
-	x.purl = x.pkg.Purl
-	if end := strings.IndexAny(x.purl, "?#"); end >= 0 {
-		x.purl = x.purl[:end]
-	}
-	x.versionless = x.purl
-	if at := strings.LastIndexByte(x.purl, '@'); at > strings.LastIndexByte(x.purl, '/') {
-		x.versionless = x.purl[:at]
-	}
-	return x
+	return x.url
 }
 
 // of returns the first waiver, in the order of ids, that excuses something, or nil.
-func (v *waiving) of(x waived) *compiledWaiver {
+func (v *waiving) of(x *waived) *compiledWaiver {
 	best := len(v.all)
 	try := func(numbers []int) {
 		for _, i := range numbers {
-			if i >= best || v.expired[i] || !v.all[i].matches(&x) {
+			if i >= best || v.expired[i] || !v.all[i].matches(x) {
 				continue
 			}
 			if v.all[i].UntilFixed && x.fixable {
@@ -144,10 +160,13 @@ func (v *waiving) of(x waived) *compiledWaiver {
 
 // waive makes an outcome one that is ignored if a waiver excuses it. What it is about is asked only then.
 func (j *judgement) waive(o *core.Outcome, what func() waived) {
-	if j.waiving == nil || len(j.waiving.all) == 0 || o.Action == core.ActionIgnore {
+	if j.waiving.none || len(j.waiving.all) == 0 || o.Action == core.ActionIgnore ||
+		j.waiving.steps.Load() > maxWaiverSteps {
 		return
 	}
-	w := j.waiving.of(what().trimmed())
+	about := what()
+	w := j.waiving.of(&about)
+	j.waiving.steps.Add(uint64(about.steps))
 	if w == nil {
 		return
 	}
@@ -188,11 +207,17 @@ func (c *compiledWaiver) matches(x *waived) bool {
 		return false
 	case len(c.packages) > 0 && !c.ofPackage(x):
 		return false
-	case len(c.paths) > 0 && !everywhere(c.paths, x.locations):
+	case len(c.paths) > 0 && !x.everywhere(c.paths):
 		return false
 	}
-	return len(c.images) == 0 || x.subject != nil &&
-		(anyMatches(c.images, x.subject.Name) || slices.Contains(m.Images, string(x.subject.Digest)))
+	return len(c.images) == 0 || x.subject != nil && c.ofImage(x)
+}
+
+// ofImage compares the name of an image without tag and digest, as rules do, the whole name as it was given, and the
+// digest.
+func (c *compiledWaiver) ofImage(x *waived) bool {
+	return x.like(c.images, referenceOf(x.subject).name()) || x.like(c.images, x.subject.Name) ||
+		slices.Contains(c.Match.Images, string(x.subject.Digest))
 }
 
 func (c *compiledWaiver) ofPackage(x *waived) bool {
@@ -208,22 +233,21 @@ func (p packagePattern) matchesPackage(x *waived) bool {
 	switch {
 	case x.pkg == nil || x.pkg.Name == "" && x.pkg.Purl == "":
 		return false
-	case p.purl && p.versioned:
-		return p.matches(x.purl)
-	case p.purl:
-		return p.matches(x.versionless)
+	case p.url != nil:
+		x.steps += len(x.pkg.Purl)
+		return p.url.matches(x.packageURL())
 	}
-	return p.matches(x.pkg.Name) || x.pkg.Source != nil && p.matches(x.pkg.Source.Name)
+	return x.like(p.name, x.pkg.Name) || x.pkg.Source != nil && x.like(p.name, x.pkg.Source.Name)
 }
 
 // everywhere reports whether all places match: a waiver for tests must not excuse the copy in the product.
-func everywhere(patterns []pattern, locations []core.Location) bool {
-	for i := range locations {
-		if !anyMatches(patterns, locations[i].Path) {
+func (x *waived) everywhere(patterns []*glob) bool {
+	for i := range x.locations {
+		if !x.like(patterns, x.locations[i].Path) {
 			return false
 		}
 	}
-	return len(locations) > 0
+	return len(x.locations) > 0
 }
 
 // uses says what became of each waiver.
