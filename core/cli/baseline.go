@@ -13,10 +13,8 @@ func (p *Program) baselineCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "baseline", GroupID: "judge",
 		Short: "Write down how things are, so that gate can say what is new"}
 	var (
-		look       lookFlags
-		advisories advisoryFlags
-		judge      policyFlags
-		file       string
+		run  runFlags
+		file string
 	)
 	write := &cobra.Command{
 		Use:   "write TARGET...",
@@ -29,17 +27,10 @@ A gate with that baseline refuses what is new by the change, and warns of what t
   cleanbill gate . --baseline .cleanbill/baseline.json`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := p.environment()
+			plan, err := run.plan(p, cmd, args)
 			if err != nil {
 				return err
 			}
-			if err := look.plan(&plan, args); err != nil {
-				return err
-			}
-			if plan.Policy, err = judge.plan(plan.Policy); err != nil {
-				return err
-			}
-			advisories.plan(cmd, &plan)
 			bars := p.newProgress()
 			r, err := p.gate(bars.tell).WriteBaseline(cmd.Context(), plan, file)
 			bars.stop()
@@ -52,9 +43,7 @@ A gate with that baseline refuses what is new by the change, and warns of what t
 			return err
 		},
 	}
-	look.register(p, write)
-	advisories.register(p, write)
-	judge.register(p, write)
+	run.register(p, write)
 	write.Flags().StringVarP(&file, "output", "o", gate.BaselineFile, "write this `FILE`")
 	cmd.AddCommand(write)
 	return cmd

@@ -188,3 +188,32 @@ func withSuffix(words []string, suffix string) []string {
 	}
 	return out
 }
+
+// runFlags are the flags of every command that reads targets and judges them.
+type runFlags struct {
+	look       lookFlags
+	advisories advisoryFlags
+	judge      policyFlags
+}
+
+func (f *runFlags) register(p *Program, cmd *cobra.Command) {
+	f.look.register(p, cmd)
+	f.advisories.register(p, cmd)
+	f.judge.register(p, cmd)
+}
+
+// plan returns what these flags make of the plan that the environment makes.
+func (f *runFlags) plan(p *Program, cmd *cobra.Command, targets []string) (gate.Plan, error) {
+	plan, err := p.environment()
+	if err != nil {
+		return plan, err
+	}
+	if err := f.look.plan(&plan, targets); err != nil {
+		return plan, err
+	}
+	if plan.Policy, err = f.judge.plan(plan.Policy); err != nil {
+		return plan, err
+	}
+	f.advisories.plan(cmd, &plan)
+	return plan, nil
+}

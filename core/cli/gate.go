@@ -13,12 +13,10 @@ import (
 
 func (p *Program) gateCommand() *cobra.Command {
 	var (
-		look       lookFlags
-		output     outputFlag
-		advisories advisoryFlags
-		change     changeFlags
-		judge      policyFlags
-		baseline   string
+		run      runFlags
+		output   outputFlag
+		change   changeFlags
+		baseline string
 	)
 	cmd := &cobra.Command{
 		Use:     "gate TARGET...",
@@ -41,14 +39,8 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
   cleanbill gate . app.tar --output json=verdict.json --output cyclonedx=sbom.json`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := p.environment()
+			plan, err := run.plan(p, cmd, args)
 			if err != nil {
-				return err
-			}
-			if err := look.plan(&plan, args); err != nil {
-				return err
-			}
-			if plan.Policy, err = judge.plan(plan.Policy); err != nil {
 				return err
 			}
 			stdout, err := output.plan(&plan)
@@ -56,14 +48,11 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 				return err
 			}
 			plan.Baseline = baseline
-			advisories.plan(cmd, &plan)
 			change.plan(&plan.Change)
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
-	look.register(p, cmd)
-	advisories.register(p, cmd)
-	judge.register(p, cmd)
+	run.register(p, cmd)
 	cmd.Flags().StringVar(&baseline, "baseline", "",
 		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
 	change.register(cmd)

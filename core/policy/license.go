@@ -223,27 +223,14 @@ func (e licenseExpression) holds(acceptable func(licenseTerm) bool) bool {
 
 // allows reports whether an entry of the list covers the license, in a version that may be chosen. An exception only
 // gives more rights, so who allows the license allows it with any exception.
-func (l licenseList) allows(t licenseTerm) bool {
-	return slices.ContainsFunc(l, func(e licenseEntry) bool {
-		if e.term.exception != "" && e.term.exception != t.exception {
-			return false
-		}
-		if e.wild != nil {
-			return e.matches(t)
-		}
-		name, version := t.family()
-		entryName, entryVersion := e.term.family()
-		if name != entryName || e.term.id == "" {
-			return false
-		}
-		order := compareDotted(version, entryVersion)
-		return order == 0 || t.later && order < 0 || e.term.later && order > 0
-	})
-}
+func (l licenseList) allows(t licenseTerm) bool { return l.cover(t, t.later) }
 
 // denies reports whether an entry of the list covers the license. Here "or later" of the package helps nothing: it is
 // under the version that it names as well.
-func (l licenseList) denies(t licenseTerm) bool {
+func (l licenseList) denies(t licenseTerm) bool { return l.cover(t, false) }
+
+// cover reports whether an entry is about the license, or about a later version where later ones may be chosen.
+func (l licenseList) cover(t licenseTerm, later bool) bool {
 	return slices.ContainsFunc(l, func(e licenseEntry) bool {
 		if e.term.exception != "" && e.term.exception != t.exception {
 			return false
@@ -257,7 +244,7 @@ func (l licenseList) denies(t licenseTerm) bool {
 			return false
 		}
 		order := compareDotted(version, entryVersion)
-		return order == 0 || e.term.later && order > 0
+		return order == 0 || later && order < 0 || e.term.later && order > 0
 	})
 }
 
