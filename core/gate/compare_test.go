@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -120,28 +119,6 @@ func TestSuppressionsInAnImageOfAChangeDoNotCount(t *testing.T) {
 	e.Subjects[0].Digest, e.Findings[0].Subject = "sha256:1", "sha256:1"
 	if err := s.compare(e); err != nil || e.Findings[0].Suppressions[0].Base || len(e.Findings) != 1 {
 		t.Errorf("%v, %+v", err, e.Findings)
-	}
-}
-
-func TestToolsReadTheirSettingsFromTheBase(t *testing.T) {
-	r := gittest.New(t)
-	base := r.Commit(t, map[string]string{"sub/.gitleaksignore": "old\n"})
-	r.Write(t, map[string]string{"sub/.gitleaksignore": "new\n", "sub/.bandit": "new\n"})
-	on, err := sourcesOf(t, r, base).folder(filepath.Join(r.Dir, "sub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	off, err := (*sources)(nil).folder(filepath.Join(r.Dir, "sub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for want, tree := range map[string]fs.FS{"old\n": on, "new\n": off} {
-		if raw, err := fs.ReadFile(tree, ".gitleaksignore"); err != nil || string(raw) != want {
-			t.Errorf("read %q, %v; want %q", raw, err, want)
-		}
-	}
-	if _, err := fs.Stat(on, ".bandit"); err == nil {
-		t.Error("a change configures a tool")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/core/sbom"
+	"github.com/cleanbill-ci/cleanbill/core/secret"
 	"github.com/cleanbill-ci/cleanbill/core/target"
 	"github.com/cleanbill-ci/cleanbill/core/vuln"
 	"github.com/cleanbill-ci/cleanbill/core/walk"
@@ -238,8 +240,17 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		Log:       g.named("walk"),
 		Progress:  g.layerProgress,
 	}
+	var secrets *secret.Detector
+	if s != nil && opened.Subject.Kind != core.KindSBOM { // for a bill of materials nobody looks for secrets
+		if secrets, err = s.secrets(cmp.Or(opened.Dir, s.dir)); err != nil {
+			return core.Evidence{}, err
+		}
+	}
 	switch opened.Subject.Kind {
 	case core.KindSource:
+		if secrets != nil {
+			o.Analyzers = slices.Concat(analyzers, []core.Analyzer{secrets})
+		}
 		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
 		for _, subject := range evidence.Subjects {
 			s.examined(subject.Digest, opened.Dir)
@@ -250,7 +261,10 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		return withOpening(evidence, opened), err
 	default:
 		opened.Examinations = append(opened.Examinations, said.attested(ctx, g, opened)...)
-		return g.readImages(ctx, opened, o)
+		if secrets != nil {
+			o.Analyzers = slices.Concat(analyzers, []core.Analyzer{secrets.Images()})
+		}
+		return g.readImages(ctx, opened, o, secrets)
 	}
 }
 
@@ -265,7 +279,7 @@ func withOpening(e core.Evidence, opened *target.Target) core.Evidence {
 	return e
 }
 
-func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options) (core.Evidence, error) {
+func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options, secrets *secret.Detector) (core.Evidence, error) {
 	evidence := core.Evidence{Examinations: t.Examinations}
 	if t.Subject.Kind == core.KindIndex {
 		evidence.Subjects = append(evidence.Subjects, t.Subject)
@@ -282,6 +296,15 @@ func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options)
 			continue
 		}
 		images = append(images, parsed)
+		if secrets != nil {
+			for i := range parsed.Layers {
+				parsed.Layers[i].CreatedBy = secrets.Redact(parsed.Layers[i].CreatedBy)
+			}
+			secrets.RedactFacts(&parsed.Facts)
+			found, examined := secrets.Config(opened.Subject.Digest, opened.Config)
+			evidence.Findings = append(evidence.Findings, found...)
+			evidence.Examinations = append(evidence.Examinations, examined)
+		}
 	}
 	seen, err := walk.Images(ctx, images, o)
 	if err != nil {

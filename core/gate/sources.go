@@ -130,22 +130,6 @@ func (s *sources) read(name string, largest int64) ([]byte, error) {
 	return raw, s.baseError(err)
 }
 
-// folder returns a directory of files that may excuse something, as a file system: that of the base of a change, or the
-// disk's. Analyzers read their tools' own settings and ignore files from the folder of the tree that they look at
-// (".gitleaksignore", ".bandit"), never from the tree itself, so that a change cannot silence them. They set Base in a
-// core.Suppression of the kind core.SuppressedConfig that comes from there, and leave it alone in all others: compare
-// finds out. A directory that the base does not have is empty.
-func (s *sources) folder(name string) (fs.FS, error) {
-	inside, ok, err := s.within(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !ok:
-		return os.DirFS(name), nil
-	}
-	return fs.Sub(s.base, inside)
-}
-
 func (s *sources) ask(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,12 +21,12 @@ func inline(m *match) []suppression {
 	var all []suppression
 	line := strings.ReplaceAll(m.line, m.secret, "") // a secret cannot excuse itself
 	if strings.Contains(line, allowComment) {
-		all = append(all, suppression{by: allowComment, path: m.path, line: m.number})
+		all = append(all, suppression{kind: core.SuppressedInline, by: allowComment, path: m.path, line: m.number})
 	}
 	if _, rest, ok := strings.Cut(line, ignoreComment); ok {
 		rule, reason, _ := strings.Cut(strings.TrimSpace(rest), " ")
 		if reason = strings.Trim(reason, " \t\r*/->"); rule == m.rule.id && reason != "" {
-			all = append(all, suppression{by: ignoreComment, path: m.path, line: m.number, reason: reason})
+			all = append(all, suppression{kind: core.SuppressedInline, by: ignoreComment, path: m.path, line: m.number, reason: reason})
 		}
 	}
 	return all
@@ -39,12 +39,9 @@ type ignoreList struct {
 	lines map[string]int // the place to the line that names it
 }
 
-func loadIgnored(files fs.FS) (*ignoreList, error) {
+func loadIgnored(read ReadFile) (*ignoreList, error) {
 	l := &ignoreList{lines: map[string]int{}}
-	if files == nil {
-		return l, nil
-	}
-	data, err := readBounded(files, ignoreFile)
+	data, err := read(ignoreFile, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
@@ -79,7 +76,7 @@ func (l *ignoreList) about(m *match) []suppression {
 	var all []suppression
 	for _, p := range places {
 		if line, ok := l.lines[p]; ok {
-			all = append(all, suppression{by: ignoreFile, path: ignoreFile, line: line})
+			all = append(all, suppression{kind: core.SuppressedConfig, by: ignoreFile, path: ignoreFile, line: line})
 		}
 	}
 	return all

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -70,4 +71,44 @@ func texts(config *v1.ConfigFile) []text {
 		all = append(all, text{where, h.CreatedBy}, text{where, h.Comment})
 	}
 	return all
+}
+
+// Redact returns a text with a mark in the place of every secret in it. What evidence repeats of a configuration, such as
+// the history with its build arguments, must not repeat those.
+func (d *Detector) Redact(s string) string {
+	matches, more := d.scanner.scan([]byte(s), inConfig, "", 1)
+	if more {
+		return redacted
+	}
+	slices.SortFunc(matches, func(a, b *match) int { return cmp.Compare(b.start, a.start) })
+	end := len(s)
+	for _, m := range matches {
+		if m.end <= end { // of two that overlap the later one took the end of the earlier
+			s, end = s[:m.start]+redacted+s[m.end:], m.start
+		} else if m.start < end {
+			s, end = s[:m.start]+redacted+s[end:], m.start
+		}
+	}
+	return s
+}
+
+const redacted = "[secret]"
+
+// RedactFacts replaces the secrets in what an image's facts repeat of its configuration.
+func (d *Detector) RedactFacts(f *core.ImageFacts) {
+	for i := range f.Layers {
+		f.Layers[i].CreatedBy = d.Redact(f.Layers[i].CreatedBy)
+	}
+	for _, list := range [][]string{f.Entrypoint, f.Cmd} {
+		for i := range list {
+			list[i] = d.Redact(list[i])
+		}
+	}
+	for name, value := range f.Labels {
+		if safe, ok := strings.CutPrefix(d.Redact(name+"="+value), name+"="); ok {
+			f.Labels[name] = safe
+		} else {
+			f.Labels[name] = redacted
+		}
+	}
 }

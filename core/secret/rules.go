@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -86,19 +87,21 @@ type ruleSet struct {
 	allowed []*allowlist
 }
 
-// loadRules reads the configuration in the root of files, or gitleaks' own where it has none. What is wrong with it is
-// the user's mistake: a rule that cannot be read might have been the one that matters.
-func loadRules(files fs.FS) (*ruleSet, error) {
+// ReadFile gives the content of a file of at most max bytes, by its path relative to the root of a tree. What is not there
+// is fs.ErrNotExist.
+type ReadFile func(name string, max int64) ([]byte, error)
+
+// loadRules reads the configuration of a tree, or gitleaks' own where it has none. What is wrong with it is the user's
+// mistake: a rule that cannot be read might have been the one that matters.
+func loadRules(read ReadFile) (*ruleSet, error) {
 	name, data := "gitleaks' own rules", []byte(config.DefaultConfig)
-	if files != nil {
-		own, err := readBounded(files, configFile)
-		if err == nil {
-			name, data = configFile, own
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, &core.Failure{Doing: "read " + configFile, Err: err, Usage: true}
-		}
+	switch own, err := read(configFile, maxConfig); {
+	case err == nil:
+		name, data = configFile, own
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, &core.Failure{Doing: "read " + configFile, Err: err, Usage: true}
 	}
-	l := loader{files: files}
+	l := loader{readFile: read}
 	s, err := l.read(name, data, name == configFile)
 	if err == nil {
 		var set *ruleSet
@@ -110,23 +113,10 @@ func loadRules(files fs.FS) (*ruleSet, error) {
 		Hint: "see https://github.com/gitleaks/gitleaks#configuration"}
 }
 
-func readBounded(files fs.FS, name string) ([]byte, error) {
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(data) > maxConfig {
-		err = &limit.Exceeded{Limit: "configuration", Max: maxConfig, Unit: "bytes", What: name}
-	}
-	return data, err
-}
-
 // loader follows what configurations extend.
 type loader struct {
-	files fs.FS
-	depth int
+	readFile ReadFile
+	depth    int
 }
 
 // read parses a configuration and joins it with what it extends. own is true for what the user wrote: its allowlists are
@@ -156,7 +146,10 @@ func (l *loader) read(name string, data []byte, own bool) (*settings, error) {
 		}
 		return s.over(base), nil
 	case s.Extend.Path != "":
-		data, err := readBounded(l.files, strings.TrimPrefix(s.Extend.Path, "./"))
+		if !filepath.IsLocal(s.Extend.Path) {
+			return nil, fmt.Errorf("%s: extend.path %q leads out of the tree", name, s.Extend.Path)
+		}
+		data, err := l.readFile(path.Clean(s.Extend.Path), maxConfig)
 		if err != nil {
 			return nil, fmt.Errorf("%s: read what it extends: %w", name, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 // match is one place where a rule matches.
@@ -27,8 +29,14 @@ type match struct {
 
 // suppression is something that says that a match is not to count.
 type suppression struct {
+	kind             core.SuppressionKind
 	by, path, reason string
 	line             int
+}
+
+// said is what an allowlist of the user says against a match.
+func (a *allowlist) said() suppression {
+	return suppression{kind: core.SuppressedConfig, by: a.source, path: a.source, reason: a.description}
 }
 
 // scanner applies the rules to texts. It is safe for use by several goroutines.
@@ -175,7 +183,7 @@ func (p *pass) take(r *rule, groups []int, offset int) {
 		if a.source == "" {
 			return
 		}
-		m.suppressions = append(m.suppressions, suppression{by: a.source, path: a.source, reason: a.description})
+		m.suppressions = append(m.suppressions, a.said())
 	}
 	if p.more = len(p.found) == maxMatches; !p.more {
 		p.found = append(p.found, m)
@@ -314,7 +322,7 @@ func (s *scanner) named(path string) []*match {
 			if allowed = a.source == ""; allowed {
 				break
 			}
-			m.suppressions = append(m.suppressions, suppression{by: a.source, path: a.source, reason: a.description})
+			m.suppressions = append(m.suppressions, a.said())
 		}
 		if !allowed {
 			found = append(found, m)

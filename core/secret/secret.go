@@ -23,10 +23,10 @@ type Detector struct {
 	ignored *ignoreList
 }
 
-// New reads the rules. files is the root of a tree that may hold a .gitleaks.toml and a .gitleaksignore: of the base of a
-// change, so that a change does not excuse itself. It may be nil. The error is a core.Failure of the user's input.
-func New(files fs.FS) (*Detector, error) {
-	set, err := loadRules(files)
+// New reads the rules, and the .gitleaks.toml and .gitleaksignore of a tree by read: of the base of a change, so that a
+// change does not excuse itself. The error is a core.Failure of the user's input.
+func New(read ReadFile) (*Detector, error) {
+	set, err := loadRules(read)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func New(files fs.FS) (*Detector, error) {
 	if err != nil {
 		return nil, &core.Failure{Doing: "read the rules for secrets", Err: err, Usage: true}
 	}
-	ignored, err := loadIgnored(files)
+	ignored, err := loadIgnored(read)
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +163,9 @@ func (d *Detector) finding(m *match) core.Finding {
 		f.Secret = &core.SecretFacts{Entropy: m.entropy}
 	}
 	for _, s := range slices.Concat(m.suppressions, inline(m), d.ignored.about(m)) {
-		kind := core.SuppressedConfig
-		if s.path == m.path {
-			kind = core.SuppressedInline
-		}
-		f.Suppressions = append(f.Suppressions, core.Suppression{Kind: kind, By: s.by, Path: s.path, Line: s.line, Reason: s.reason})
+		// The configuration is read from the base where a change is judged.
+		f.Suppressions = append(f.Suppressions, core.Suppression{Kind: s.kind, By: s.by, Path: s.path, Line: s.line, Reason: s.reason,
+			Base: s.kind == core.SuppressedConfig})
 	}
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -32,9 +33,20 @@ var (
 		"-----END " + "RSA PRIVATE KEY-----\n"
 )
 
+// reader reads the files of a tree that is in memory.
+func reader(files fstest.MapFS) ReadFile {
+	return func(name string, max int64) ([]byte, error) {
+		raw, err := files.ReadFile(name)
+		if int64(len(raw)) > max {
+			err = errors.New("it is too large")
+		}
+		return raw, err
+	}
+}
+
 func detector(t testing.TB, files fstest.MapFS) *Detector {
 	t.Helper()
-	d, err := New(files)
+	d, err := New(reader(files))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,25 +366,26 @@ func TestMistakesInConfigurationsAreNamed(t *testing.T) {
 		"[[rules]]\nid = \"a\"\nregex = \"(\"":                                     "missing closing",
 		"[[rules]]\nid = \"a\"\nregex = \"a\"\nsecretGroup = 2":                    "0 groups",
 		"[[rules]]\nid = \"a\"\nregex = \"a\"\n[[rules]]\nid = \"a\"\nregex=\"b\"": "two rules",
-		"[[rulez]]":                               `no key "rulez"`,
-		"title = ":                                ":1:",
-		"[extend]\nurl = \"https://x\"":           "not supported",
-		"[extend]\npath = \"none.toml\"":          "none.toml",
-		"[extend]\npath = \"" + configFile + "\"": "extend one another",
-		"[[allowlists]]\ndescription = \"x\"":     "checks nothing",
-		"[[allowlists]]\npaths = [\"(\"]":         "missing closing",
+		"[[rulez]]":                                                            `no key "rulez"`,
+		"title = ":                                                             ":1:",
+		"[extend]\nurl = \"https://x\"":                                        "not supported",
+		"[extend]\npath = \"../up.toml\"":                                      "leads out of the tree",
+		"[extend]\npath = \"none.toml\"":                                       "none.toml",
+		"[extend]\npath = \"" + configFile + "\"":                              "extend one another",
+		"[[allowlists]]\ndescription = \"x\"":                                  "checks nothing",
+		"[[allowlists]]\npaths = [\"(\"]":                                      "missing closing",
 		"[[allowlists]]\nstopwords = [\"a\"]\ntargetRules = [\"none\"]":        `"none"`,
 		"[[rules]]\nid = \"a\"\nregex = \"a\"\n[[rules.required]]\nid = \"b\"": `requires the rule "b"`,
 	} {
-		_, err := New(fstest.MapFS{configFile: {Data: []byte(text)}})
+		_, err := New(reader(fstest.MapFS{configFile: {Data: []byte(text)}}))
 		if err == nil || !strings.Contains(err.Error(), want) || !core.Usage(err) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := New(fstest.MapFS{ignoreFile: {Data: []byte("nonsense\n")}}); err == nil || !core.Usage(err) {
+	if _, err := New(reader(fstest.MapFS{ignoreFile: {Data: []byte("nonsense\n")}})); err == nil || !core.Usage(err) {
 		t.Errorf("an ignore file of nonsense: %v", err)
 	}
-	if _, err := New(fstest.MapFS{configFile: {Data: make([]byte, maxConfig+1)}}); err == nil {
+	if _, err := New(reader(fstest.MapFS{configFile: {Data: make([]byte, maxConfig+1)}})); err == nil {
 		t.Error("a configuration of any size is read")
 	}
 }
@@ -471,6 +484,23 @@ func TestSecretsInTheConfigurationOfAnImageAreFound(t *testing.T) {
 	}
 }
 
+func TestWhatIsRepeatedOfAConfigurationIsRedacted(t *testing.T) {
+	d := detector(t, nil)
+	for text, want := range map[string]string{
+		"RUN |1 A=b make": "RUN |1 A=b make",
+		"RUN |2 A=" + githubToken + " B=" + slackToken + " make": "RUN |2 A=[secret] B=[secret] make",
+		"RUN curl -H 'Authorization: token " + githubToken + "'": "RUN curl -H 'Authorization: token [secret]'",
+	} {
+		if got := d.Redact(text); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	facts := core.ImageFacts{Cmd: []string{"serve", githubToken}, Labels: map[string]string{"a": githubToken, "b": "c"}}
+	if d.RedactFacts(&facts); facts.Cmd[1] != redacted || facts.Labels["a"] != redacted || facts.Labels["b"] != "c" {
+		t.Errorf("%+v", facts)
+	}
+}
+
 func TestHostileTextsEndInTime(t *testing.T) {
 	d := detector(t, nil)
 	for name, text := range map[string]string{
@@ -515,7 +545,7 @@ func FuzzConfiguration(f *testing.F) {
 	f.Add([]byte("[extend]\nuseDefault = true\n"), []byte("a:b:1\n"))
 	f.Add([]byte("[[rules]]\nid='a'\nregex='''a'''\n[[rules.allowlists]]\npaths=['x']\n"), []byte("#\n"))
 	f.Fuzz(func(_ *testing.T, config, ignored []byte) {
-		_, _ = New(fstest.MapFS{configFile: {Data: config}, ignoreFile: {Data: ignored}})
+		_, _ = New(reader(fstest.MapFS{configFile: {Data: config}, ignoreFile: {Data: ignored}}))
 	})
 }
 
