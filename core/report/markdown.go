@@ -39,6 +39,7 @@ func Markdown(w io.Writer, d Document, max int) error {
 	m.fixTable()
 	m.otherTable()
 	m.totals()
+	m.askTable()
 	m.waiverTable()
 	m.gapTable("Not examined", m.gaps)
 	m.gapTable("Not examined, and accepted by the policy", m.accepted)
@@ -238,6 +239,16 @@ func (m *markdown) totals() {
 	m.table(m.share(shareGaps), "| Ignored | How many | Severities |", len(m.ignored), func(i int) string {
 		c := m.ignored[i]
 		return fmt.Sprintf("| %s | %d | %s |", c.by(cell), c.outcomes, severityList(c.severities))
+	})
+}
+
+func (m *markdown) askTable() {
+	if len(m.asks) == 0 {
+		return
+	}
+	m.line("\n### %s", asked)
+	m.table(m.share(shareGaps), "| What |", len(m.asks), func(i int) string {
+		return fmt.Sprintf("| %s |", cell(m.asks[i]))
 	})
 }
 

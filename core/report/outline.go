@@ -28,6 +28,7 @@ type outline struct {
 	counts   core.Counts
 	since    string // the baseline
 	waivers  []idle
+	asks     []string // what the change itself wants not to count
 	gaps     []gap
 	accepted []gap
 	facts    []fact
@@ -111,7 +112,7 @@ func newOutline(d Document) outline {
 		o.fixes = n.fixes(v.Upgrades, known)
 		o.others = n.others(v, known)
 		o.warnings, o.ignored = countRules(v.Warnings, v.Waivers, known), countRules(v.Ignored, v.Waivers, known)
-		o.since, o.waivers = sinceLine(&v), idleWaivers(&v)
+		o.since, o.waivers, o.asks = sinceLine(&v), idleWaivers(&v), asksOf(&e)
 		o.gaps, o.accepted = n.gaps(v.Gaps), n.gaps(v.Accepted)
 		o.rows = n.rows(v)
 	}

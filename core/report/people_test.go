@@ -165,6 +165,8 @@ func hostileDocument() Document {
 			s.Document, s.TrustedBy = evil, evil
 		}
 	}
+	e.Findings = append(e.Findings, core.Finding{Fingerprint: core.FingerprintOf(core.KindSuppression, evil), Subject: amd64Digest,
+		Kind: core.KindSuppression, Rule: evil, Title: evil, Severity: core.SeverityLow, Locations: []core.Location{{Path: evil}}})
 	e.Advisories.Name = evil
 	v := d.Verdict
 	v.Baseline = &core.BaselineRef{Source: evil, Commit: evil}
@@ -219,6 +221,13 @@ func comparedDocument() Document {
 	see(&v.Warnings, 1, "50", "everything-else", core.ActionWarn, core.SeverityMedium, core.Outcome{Cause: core.CauseCode})
 	see(&v.Ignored, 2, "60", "severe-with-fix", core.ActionIgnore, core.SeverityHigh, core.Outcome{Waiver: "jose-2026"})
 	see(&v.Ignored, 2, "70", core.RuleSuppressed, core.ActionIgnore, core.SeverityMedium, core.Outcome{})
+	for _, ask := range []string{".cleanbill.yaml is different in this change: it says what this gate refuses; that does not count before it is merged",
+		"gitleaks:allow in deploy/run.sh suppresses github-pat, and the base of the change does not; it does not count before it is merged"} {
+		f := core.Finding{Fingerprint: core.FingerprintOf(core.KindSuppression, ask), Subject: amd64Digest, Kind: core.KindSuppression,
+			Rule: "suppression-added", Title: ask, Severity: core.SeverityLow, Locations: []core.Location{{Path: "x"}}}
+		e.Findings = append(e.Findings, f)
+		v.Warnings = append(v.Warnings, outcome("everything-else", core.ActionWarn, f))
+	}
 	fixed := v.Refusals[0].Fingerprint
 	v.Upgrades = []core.Upgrade{{Subject: amd64Digest, Package: "lib10", Ecosystem: "Debian:12", From: "1.0", To: "1.1",
 		Packages: []string{"pkg:deb/debian/lib10@1.0"}, Fixes: []string{fixed}, Severity: core.SeverityHigh,

@@ -115,6 +115,18 @@ func baselineFact(b *core.BaselineRef) string {
 // idle is a waiver that excuses nothing, which somebody should see to.
 type idle struct{ id, owner, state, reason string }
 
+// asksOf are what the judged change itself wants not to count, in order: it has to be seen by whoever merges it.
+func asksOf(e *core.Evidence) []string {
+	var asks []string
+	for i := range e.Findings {
+		if f := &e.Findings[i]; f.Kind == core.KindSuppression {
+			asks = append(asks, f.Title)
+		}
+	}
+	slices.Sort(asks)
+	return slices.Compact(asks)
+}
+
 // idleWaivers are the waivers that excuse nothing: those that ended first, because they did excuse something once.
 func idleWaivers(v *core.Verdict) []idle {
 	rank := map[core.WaiverState]int{core.WaiverExpired: 0, core.WaiverFixed: 1, core.WaiverUnused: 2}

@@ -36,6 +36,7 @@ func Terminal(w io.Writer, d Document, o TerminalOptions) error {
 	t.fixList()
 	t.otherList()
 	t.totals()
+	t.askList()
 	t.waiverList()
 	t.gapList("Not examined", t.gaps, boldYellow)
 	t.gapList("Not examined, and accepted by the policy", t.accepted, dim)
@@ -268,6 +269,23 @@ func (o *outline) totalLine() string {
 	}
 	return fmt.Sprintf("%s in %s: %s; %d with a fix", plural(c.Findings, "finding"), plural(c.Packages, "package"),
 		severityList(counts), c.Fixable)
+}
+
+// asked is the heading over what a change wants not to count.
+const asked = "Asked by this change not to count"
+
+func (t *terminal) askList() {
+	if len(t.asks) == 0 {
+		return
+	}
+	t.heading(asked)
+	for i, ask := range t.asks {
+		if i == shownOthers {
+			t.more(2, len(t.asks)-i, "request")
+			break
+		}
+		t.text(2, t.safe(ask), plainStyle)
+	}
 }
 
 func (t *terminal) waiverList() {
