@@ -163,6 +163,10 @@ func (d *VEX) readCycloneDX(raw []byte) error {
 				out.products = append(out.products, p)
 			}
 		}
+		// What it is about is in no inventory of ours. A statement without a product is about all of an image.
+		if len(out.products) == 0 {
+			continue
+		}
 		d.add(out)
 	}
 	return nil

@@ -173,6 +173,33 @@ func TestCycloneDXSaysTheSame(t *testing.T) {
 	}
 }
 
+// Who signs a statement about one component does not sign that it holds for all others of the image.
+func TestAnAttestedStatementAboutAComponentThatIsNotThereExcusesNothing(t *testing.T) {
+	for _, tc := range []struct {
+		name, affects string
+		excused       bool
+	}{
+		{"the component", `[{"ref":"b"}]`, true},
+		{"a component without a package URL", `[{"ref":"a"}]`, false},
+		{"a component that is not there", `[{"ref":"z"}]`, false},
+		{"no component", `[]`, false},
+		{"one that is there and one that is not", `[{"ref":"z"},{"ref":"b"}]`, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := parseVEX(t, `{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"components":[
+				{"type":"library","bom-ref":"a","name":"x"},
+				{"type":"library","bom-ref":"b","name":"thing","version":"1.0","purl":"pkg:npm/thing@1.0"}],
+				"vulnerabilities":[{"id":"CVE-2024-1","analysis":{"state":"not_affected"},"affects":`+tc.affects+`}]}`)
+			d.Subject = subject
+			e := flawed()
+			Excuse(e, []*VEX{d})
+			if got := e.Findings[0].Excuse() != nil; got != tc.excused {
+				t.Errorf("excused: %v, want %v", got, tc.excused)
+			}
+		})
+	}
+}
+
 func TestDocumentsThatAreNoVEXAreRefused(t *testing.T) {
 	for _, raw := range []string{
 		``, `[]`, `{}`, `{"bomFormat":"CycloneDX","specVersion":"1.6"}`, `{"@context":"https://openvex.dev/ns/v0.2.0","statements":[{}]}`,
