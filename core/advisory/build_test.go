@@ -207,6 +207,25 @@ func TestWhatIsLeftOutIsCountedAndWhatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
+// A scan must not take an export that nobody could read for one without flaws.
+func TestAnExportThatTellsNothingCoversNothing(t *testing.T) {
+	withdrawn := record("GO-2024-9", "Go", "example.org/w", "0", "")
+	withdrawn.content = strings.Replace(withdrawn.content, "{", `{"withdrawn":"2024-05-05T00:00:00Z",`, 1)
+	s, _ := build(t, BuildOptions{From: exportsOf(t, map[string][]file{
+		"Go": {withdrawn}, "npm": {{"broken.json", "{"}}, "PyPI": {{"README.md", "not a record"}},
+		"crates.io": {{"broken.json", "{"}, record("RUSTSEC-2024-1", "crates.io", "thing", "0", "1.0.0")},
+	})})
+	for ecosystem, want := range map[string]bool{"Go": true, "npm": false, "PyPI": false, "crates.io": true} {
+		if got := s.Covers(ecosystem); got != want {
+			t.Errorf("it covers %s: %v, want %v", ecosystem, got, want)
+		}
+	}
+	const want = "records that could not be read when the set was built are not in it: 1 of crates.io, 1 of npm"
+	if got := s.Source().Note; got != want {
+		t.Errorf("its note is %q, want %q", got, want)
+	}
+}
+
 func TestTheSameInputGivesTheSameDigest(t *testing.T) {
 	by := small()
 	for i := range 400 {

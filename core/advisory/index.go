@@ -61,6 +61,26 @@ type EcosystemCount struct {
 	Releases []string `json:"releases,omitempty"`
 }
 
+// known reports whether the export told anything. One without a record, or of which none could be read, says nothing of
+// its packages; one whose records were all withdrawn does.
+func (e *EcosystemCount) known() bool {
+	return e.Records > 0 || e.Unreadable == 0 && e.Withdrawn+e.Other > 0
+}
+
+// unreadable says how many records could not be read when the set was built; empty for none.
+func (ix *index) unreadable() string {
+	var of []string
+	for _, e := range ix.Ecosystems {
+		if e.Unreadable > 0 {
+			of = append(of, fmt.Sprintf("%d of %s", e.Unreadable, e.Name))
+		}
+	}
+	if len(of) == 0 {
+		return ""
+	}
+	return "records that could not be read when the set was built are not in it: " + strings.Join(of, ", ")
+}
+
 // tableIndex says where a table's shards are: from the layer First on, one for each of Prefixes, then the filter.
 type tableIndex struct {
 	Kind  string `json:"kind"`

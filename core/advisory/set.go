@@ -81,6 +81,9 @@ func describeSource(d core.Digest, m *manifest, ix *index) core.AdvisorySource {
 		source.Built = built
 	}
 	for _, e := range ix.Ecosystems {
+		if !e.known() {
+			continue
+		}
 		source.Ecosystems = append(source.Ecosystems, e.Name)
 		source.Ecosystems = append(source.Ecosystems, e.Releases...)
 	}
@@ -93,7 +96,12 @@ func describeSource(d core.Digest, m *manifest, ix *index) core.AdvisorySource {
 }
 
 // Source describes the set for evidence.
-func (s *Set) Source() core.AdvisorySource { return s.source }
+func (s *Set) Source() core.AdvisorySource {
+	source := s.source
+	notes := slices.DeleteFunc([]string{source.Note, s.index.unreadable()}, func(n string) bool { return n == "" })
+	source.Note = strings.Join(notes, "; ")
+	return source
+}
 
 // Description is all that a set says of itself.
 type Description struct {
@@ -107,7 +115,7 @@ type Description struct {
 
 // Describe returns what the set says of itself.
 func (s *Set) Describe() Description {
-	d := Description{AdvisorySource: s.source, Ecosystems: s.index.Ecosystems, Dates: s.index.Sources, Blobs: 1,
+	d := Description{AdvisorySource: s.Source(), Ecosystems: s.index.Ecosystems, Dates: s.index.Sources, Blobs: 1,
 		Bytes: s.descriptor.Size}
 	for _, b := range s.blobs() {
 		d.Blobs++
