@@ -101,10 +101,10 @@ type Event struct {
 //
 // https://ossf.github.io/osv-schema/#evaluation
 func (a Affected) Affects(v string) (bool, error) {
-	if slices.Contains(a.Versions, v) {
+	listed, unclear := a.enumerates(v)
+	if listed {
 		return true, nil
 	}
-	var unclear error
 	for _, r := range a.Ranges {
 		in, err := r.includes(a.Ecosystem, v)
 		if in {
@@ -115,6 +115,30 @@ func (a Affected) Affects(v string) (bool, error) {
 		}
 	}
 	return false, unclear
+}
+
+// enumerates reports whether v is one of the versions that are listed, however it is written: to PyPI 0.5 and 0.5.0 are
+// one version, and whoever asks for the second gets the first. What cannot be ordered may still be listed by its name.
+func (a Affected) enumerates(v string) (bool, error) {
+	if len(a.Versions) == 0 || slices.Contains(a.Versions, v) {
+		return len(a.Versions) > 0, nil
+	}
+	order, ok := version.For(a.Ecosystem)
+	if !ok {
+		return false, nil
+	}
+	at, err := order.ParseInstalled(v)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(a.Versions, func(listed string) bool {
+		same, err := order.Parse(listed)
+		if err != nil {
+			return false
+		}
+		n, err := at.Compare(same)
+		return err == nil && n == 0
+	}), nil
 }
 
 // includes reports whether v is in the range.

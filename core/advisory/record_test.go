@@ -65,7 +65,10 @@ func TestRangesAreEvaluatedAsOSVSays(t *testing.T) {
 		{"no limit", "Go", []Range{rangeOf(true, "introduced", "1.0.0", "limit", "*")}, nil, []string{"9.0.0"},
 			[]string{"0.9.0"}},
 		{"enumerated", "PyPI", []Range{rangeOf(false, "introduced", "2.0", "fixed", "2.1")}, []string{"1.0", "1.0-odd one"},
-			[]string{"1.0", "1.0-odd one", "2.0.5"}, []string{"1.0.0", "2.1"}},
+			[]string{"1.0", "1.0.0", "v1.0", "1.0-odd one", "2.0.5"}, []string{"1.0.1", "2.1"}},
+		{"enumerated, in another spelling", "npm", nil, []string{"1.0.0"}, []string{"v1.0.0", "=1.0.0", "1.0.0+build.7"},
+			[]string{"1.0.1", "1.0.0-rc.1"}},
+		{"enumerated builds of a distribution", "Debian:12", nil, []string{"1.0-1"}, []string{"0:1.0-1"}, []string{"1.0-1+b1", "1.0"}},
 		{"only enumerated", "Packagist", nil, []string{"dev-main"}, []string{"dev-main"}, []string{"1.0.0", "dev-other"}},
 		{"Debian", "Debian:12", []Range{rangeOf(false, "introduced", "0", "fixed", "1:1.2-3+deb12u1")}, nil,
 			[]string{"9.9", "1:1.2-3", "1:1.2-3+b1"}, []string{"1:1.2-3+deb12u1", "2:0.1"}},
@@ -140,6 +143,11 @@ func TestWhatCannotBeComparedIsAnErrorAndNotSafe(t *testing.T) {
 	} {
 		if in, err := a.Affects("1.0.0"); in || err == nil {
 			t.Errorf("%+v: affected is %v, error is %v; want an error", a, in, err)
+		}
+	}
+	for _, v := range []string{"", "latest"} {
+		if in, err := (Affected{Ecosystem: "PyPI", Versions: []string{"0.5"}}).Affects(v); in || err == nil {
+			t.Errorf("%q of a listed version: affected is %v, error is %v; want an error", v, in, err)
 		}
 	}
 	a := Affected{Ecosystem: "Go", Ranges: []Range{rangeOf(true, "introduced", "0", "fixed", "not a version"),
