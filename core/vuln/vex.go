@@ -12,6 +12,7 @@ import (
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/openvex/go-vex/pkg/vex"
+	"github.com/package-url/packageurl-go"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
@@ -160,7 +161,7 @@ func (d *VEX) readCycloneDX(raw []byte) error {
 		}
 		for _, a := range *v.Affects {
 			if p, ok := productOf(a.Ref, purls, root); ok {
-				out.products = append(out.products, p)
+				out.products = append(out.products, out.versionsOf(p, a.Range)...)
 			}
 		}
 		// What it is about is in no inventory of ours. A statement without a product is about all of an image.
@@ -190,6 +191,43 @@ func productOf(ref string, purls map[string]string, root string) (product, bool)
 		p = product{Component: vex.Component{ID: root}, parts: []vex.Component{{ID: purl}}}
 	}
 	return p, true
+}
+
+// versionsOf are the versions of a product that a statement is about, if it lists some. One that excuses does not excuse
+// what it calls affected beside that, nor versions that it does not name.
+func (s *statement) versionsOf(p product, list *[]cdx.AffectedVersions) []product {
+	if s.Status != core.VEXNotAffected && s.Status != core.VEXFixed || list == nil || len(*list) == 0 {
+		return []product{p}
+	}
+	about := &p.Component // or the part of it, where the product is the image
+	if len(p.parts) > 0 {
+		about = &p.parts[0]
+	}
+	u, err := packageurl.FromString(about.ID)
+	if err != nil {
+		return nil
+	}
+	stated := u.Version
+	var out []product
+	for _, v := range *list {
+		bad := v.Status == cdx.VulnerabilityStatusAffected || v.Status == cdx.VulnerabilityStatusUnknown
+		switch {
+		case stated != "" && v.Version == stated && bad:
+			return nil
+		case stated != "" || v.Version == "" || bad:
+			continue
+		}
+		u.Version = v.Version
+		one := product{Component: vex.Component{ID: u.ToString()}}
+		if len(p.parts) > 0 {
+			one = product{Component: p.Component, parts: []vex.Component{one.Component}}
+		}
+		out = append(out, one)
+	}
+	if stated != "" {
+		return []product{p}
+	}
+	return out
 }
 
 // purlsByRef lists the components, nested ones included, by reference, and says what the document describes if that is
@@ -327,6 +365,9 @@ func (p *product) names(d core.Digest, subjects map[core.Digest]*core.Subject) b
 	}
 	for _, digest := range digests {
 		_, hex, _ := strings.Cut(string(digest), ":")
+		if hex == "" {
+			continue // what has no digest is named by none
+		}
 		if p.Hashes[vex.SHA256] == vex.Hash(hex) {
 			return true
 		}

@@ -200,6 +200,37 @@ func TestAnAttestedStatementAboutAComponentThatIsNotThereExcusesNothing(t *testi
 	}
 }
 
+func TestAnAnalysisOfSomeVersionsExcusesNoOthers(t *testing.T) {
+	image := `,"metadata":{"component":{"type":"container","bom-ref":"root","name":"app","purl":"pkg:oci/app@` + string(subject) + `"}}`
+	for _, tc := range []struct {
+		name, state, purl, versions string
+		excused                     bool
+	}{
+		{"this version", "not_affected", "pkg:npm/thing", `{"version":"1.0","status":"unaffected"}`, true},
+		{"this version, without a status", "not_affected", "pkg:npm/thing", `{"version":"1.0"}`, true},
+		{"another version", "resolved", "pkg:npm/thing", `{"version":"2.0","status":"unaffected"}`, false},
+		{"this one is affected, another is not", "resolved", "pkg:npm/thing",
+			`{"version":"1.0","status":"affected"},{"version":"2.0","status":"unaffected"}`, false},
+		{"a range", "not_affected", "pkg:npm/thing", `{"range":"vers:npm/>=2.0","status":"unaffected"}`, false},
+		{"the component's version", "not_affected", "pkg:npm/thing@1.0", `{"range":"vers:npm/*","status":"unaffected"}`, true},
+		{"the component's version is affected", "not_affected", "pkg:npm/thing@1.0", `{"version":"1.0","status":"affected"}`, false},
+		{"of the component's version nothing is known", "resolved", "pkg:npm/thing@1.0", `{"version":"1.0","status":"unknown"}`, false},
+	} {
+		for in, metadata := range map[string]string{"": "", ", in the image": image} {
+			t.Run(tc.name+in, func(t *testing.T) {
+				d := parseVEX(t, fmt.Sprintf(`{"bomFormat":"CycloneDX","specVersion":"1.6","version":1%s,"components":[
+					{"type":"library","bom-ref":"a","name":"thing","purl":%q}],"vulnerabilities":[{"id":"CVE-2024-1",
+					"analysis":{"state":%q},"affects":[{"ref":"a","versions":[%s]}]}]}`, metadata, tc.purl, tc.state, tc.versions))
+				e := flawed()
+				Excuse(e, []*VEX{d})
+				if got := e.Findings[0].Excuse() != nil; got != tc.excused {
+					t.Errorf("excused: %v, want %v", got, tc.excused)
+				}
+			})
+		}
+	}
+}
+
 func TestDocumentsThatAreNoVEXAreRefused(t *testing.T) {
 	for _, raw := range []string{
 		``, `[]`, `{}`, `{"bomFormat":"CycloneDX","specVersion":"1.6"}`, `{"@context":"https://openvex.dev/ns/v0.2.0","statements":[{}]}`,
