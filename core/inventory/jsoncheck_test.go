@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -101,4 +102,37 @@ func TestDownloadWithoutAVersionIsNamed(t *testing.T) {
 		t.Errorf("%v", got.problems)
 	}
 	drive(t, tree{"package-lock.json": []byte(`{"lockfileVersion":1,"dependencies":{"a":{"version":"file:../a"}}}`)}).clean(t)
+}
+
+// npm installs what an entry leads to, whatever the entry calls it.
+func TestADownloadOfSomethingElseIsNamed(t *testing.T) {
+	const registry = "https://registry.npmjs.org/"
+	for _, tc := range []struct{ name, path, entry, address string }{
+		{"another version", "a", `"version":"99.0.0"`, registry + "a/-/a-1.0.0.tgz"},
+		{"another package", "a", `"version":"1.0.0"`, registry + "b/-/b-1.0.0.tgz"},
+		{"another package's file", "a", `"version":"1.0.0"`, registry + "a/-/b-1.0.0.tgz"},
+		{"the file of another package", "a", `"version":"1.0.0"`, registry + "b/-/a-1.0.0.tgz"},
+		{"another scope", "@s/a", `"version":"1.0.0"`, registry + "@t/a/-/a-1.0.0.tgz"},
+		{"an alias of something else", "x", `"name":"a","version":"1.0.0"`, registry + "b/-/b-1.0.0.tgz"},
+		{"escaped", "a", `"version":"1.0.0"`, registry + "%62/-/b-1.0.0.tgz"},
+		{"with a query", "a", `"version":"1.0.0"`, registry + "b/-/b-1.0.0.tgz?a-1.0.0.tgz"},
+	} {
+		content := fmt.Sprintf(`{"lockfileVersion":3,"packages":{"node_modules/%s":{%s,"resolved":%q}}}`, tc.path, tc.entry, tc.address)
+		got := drive(t, tree{"package-lock.json": []byte(content)})
+		if len(got.problems) != 1 || !strings.Contains(got.problems[0].Why, "another package or version than it says") {
+			t.Errorf("%s: %v", tc.name, got.problems)
+		}
+	}
+	for _, content := range []string{
+		`{"lockfileVersion":3,"packages":{
+			"node_modules/a":{"version":"1.0.0","resolved":"https://registry.npmjs.org/a/-/a-1.0.0.tgz"},
+			"node_modules/@s/b":{"version":"1.0.0-rc.1+7","resolved":"https://npm.example.org/api/npm/all/@s%2fb/-/b-1.0.0-rc.1.tgz"},
+			"node_modules/x":{"name":"c","version":"1.0.0","resolved":"https://registry.npmjs.org/c/-/c-1.0.0.tgz#abc"},
+			"node_modules/d":{"version":"1.0.0","resolved":"https://gitlab.com/o/d/-/archive/v1/d-v1.tgz"},
+			"node_modules/e":{"version":"1.0.0","resolved":"https://example.org/download/anything.tgz"}}}`,
+		`{"lockfileVersion":1,"dependencies":{"x":{"version":"npm:a@1.0.0","resolved":"https://registry.npmjs.org/a/-/a-1.0.0.tgz",
+			"dependencies":{"b":{"version":"2.0.0","resolved":"https://registry.npmjs.org/b/-/b-2.0.0.tgz"}}}}}`,
+	} {
+		drive(t, tree{"package-lock.json": []byte(content)}).clean(t)
+	}
 }

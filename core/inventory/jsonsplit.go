@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -161,6 +163,9 @@ func (s *analysis) examineEntry(ctx context.Context, c container, e field, line 
 	if err != nil && ctx.Err() == nil {
 		s.problem("the entry in line %d cannot be read: %s", line, printable(err.Error()))
 	}
+	if from := downloadedFrom(e.value); !servedAs(from, packages) {
+		s.problem("the entry in line %d is downloaded from %s, which is another package or version than it says", line, printable(from))
+	}
 	for _, p := range packages {
 		if p.Version == "" && (p.SourceCode == nil || p.SourceCode.Commit == "") {
 			if from := downloadedFrom(e.value); from != "" {
@@ -191,6 +196,25 @@ func downloadedFrom(entry []byte) string {
 		return ""
 	}
 	return e.Resolved
+}
+
+// servedAs reports whether one of the packages is what an address says that it serves. npm installs what is there,
+// whatever the entry calls it. Registries name it NAME/-/BASE-VERSION.tgz; other addresses do not tell.
+//
+// https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md#dist
+func servedAs(address string, packages []*extractor.Package) bool {
+	u, err := url.Parse(address)
+	if err != nil || len(packages) == 0 {
+		return true
+	}
+	name, file, ok := strings.Cut(u.Path, "/-/")
+	if !ok || strings.Contains(file, "/") || !strings.HasSuffix(file, ".tgz") {
+		return true
+	}
+	return slices.ContainsFunc(packages, func(p *extractor.Package) bool {
+		version, _, _ := strings.Cut(p.Version, "+")
+		return p.Version == "" || strings.HasSuffix(name, "/"+p.Name) && file == path.Base(p.Name)+"-"+version+".tgz"
+	})
 }
 
 // document is a JSON object whose members keep their order and lines.

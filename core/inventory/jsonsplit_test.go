@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/osv-scalibr/extractor/filesystem"
 
+	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
 
@@ -46,7 +47,11 @@ func TestSplittingFindsWhatTheWholeDoes(t *testing.T) {
 				want = append(want, older...)
 			}
 			var got []string
-			for _, p := range drive(t, tree{d.Name(): content}).clean(t).packages {
+			all := drive(t, tree{d.Name(): content})
+			all.problems = slices.DeleteFunc(all.problems, func(x core.Problem) bool { // a file that was made to lie
+				return strings.Contains(x.Why, "npm.registry.invalid") && strings.Contains(x.Why, "than it says")
+			})
+			for _, p := range all.clean(t).packages {
 				if p.Analyzer == a.Info().Name {
 					version := p.Version
 					if p.Ecosystem == "" {
