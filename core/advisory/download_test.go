@@ -307,6 +307,17 @@ func TestWithoutAPublishedSetOneIsBuiltOfWhatIsNeeded(t *testing.T) {
 	if !strings.HasSuffix(s.Source().Name, " Debian, Go") {
 		t.Errorf("it is called %q", s.Source().Name)
 	}
+	// It says what it is doing meanwhile, and does no more than it must.
+	var told []string
+	telling := fallback(b, cacheOf(t), today)
+	telling.Progress = func(line string) { told = append(told, line) }
+	if _, err := Fallback(t.Context(), []string{"Debian:12", "Go"}, failed, telling); err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(told, "\n"); !strings.Contains(all, "read Debian: 1 record") || !strings.Contains(all, "read Go: 2 records") ||
+		strings.Contains(all, "PyPI") {
+		t.Errorf("it told:\n%s", all)
+	}
 	// Within half a day nobody is asked.
 	down := func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }
 	b.between.Store(&down)
