@@ -141,13 +141,13 @@ func (c *comparison) tools(into map[toolAt][]string, examinations []core.Examina
 // factsOf evaluates the rules over packages, images and subjects for the baseline as well: what they match there too is
 // not new.
 func (c *comparison) factsOf(there map[core.Digest]int) {
-	if !slices.ContainsFunc(c.policy.rules, func(r *rule) bool { return r.Over != overFindings }) {
+	if !slices.ContainsFunc(c.policy.rules, func(r *rule) bool { return r.Over != overFindings && !r.ofRun() }) {
 		return
 	}
 	before := newJudgement(c.policy, &c.baseline.Evidence, c.now)
 	c.facts = map[factAt]bool{}
 	for _, f := range before.facts() {
-		if n, ok := there[f.outcome.Subject]; ok {
+		if n, ok := there[f.outcome.Subject]; ok && !f.ofRun {
 			c.facts[factAt{f.outcome.Rule, n, f.name}] = true
 		}
 	}
@@ -192,6 +192,8 @@ func (c *comparison) causeOf(f *core.Finding, pkg *core.Package) core.Cause {
 	switch {
 	case c.has(at, visible(f)):
 		return core.CauseKnown
+	case f.Kind == core.KindSuppression: // what a change suppresses is compared with its base, whatever tools ran for it
+		return core.CauseCode
 	case c.rematched[at]:
 		return core.CauseAdvisory
 	case f.Package != nil && c.newInventory(n, pkg), f.Package == nil && c.newTool(n, f.SeenBy):
@@ -249,11 +251,12 @@ func (c *comparison) didRun(n int, name, version string) bool {
 	return false
 }
 
-// causeOfFact says why a rule over packages, images or subjects matches.
+// causeOfFact says why a rule over something else matches. Of one that asks how this run went, as of gaps, the baseline
+// excuses nothing: it grows old itself, so that its own advisories always look stale.
 func (c *comparison) causeOfFact(f *fact) core.Cause {
 	n, compared := c.here[f.outcome.Subject]
 	switch {
-	case !compared:
+	case !compared, f.ofRun:
 		return core.CauseCode
 	case c.facts[factAt{f.outcome.Rule, n, f.name}]:
 		return core.CauseKnown

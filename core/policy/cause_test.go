@@ -241,6 +241,47 @@ rules:
 	}
 }
 
+// How a run went is told of each run anew: that the baseline's was no better, or is old by now, excuses nothing.
+func TestABaselineExcusesNoRuleOverExaminationsOrEvidence(t *testing.T) {
+	p := parsed(t, `version: 1
+rules:
+  - {name: looked, for: examinations, when: 'examination.name.startsWith("hook/") && examination.status != "complete"', action: fail}
+  - {name: fresh, for: evidence, when: 'evidence.advisories.asOf < now - duration("720h")', action: fail}
+  - {name: named, for: subjects, when: 'subject.kind == "image" && evidence.advisories.signedBy == ""', action: fail}
+`)
+	e := evidence()
+	e.Advisories.AsOf = now.AddDate(0, -3, 0)
+	e.Examinations = append(e.Examinations, core.Examination{Name: "hook/gosec", Tool: "gosec", Subject: image, Status: core.Failed, Why: []string{"x"}})
+	b := before(func(b *core.Baseline) {
+		b.Evidence.Advisories.AsOf = now.AddDate(-1, 0, 0)
+		b.Evidence.Examinations = append(b.Evidence.Examinations,
+			core.Examination{Name: "hook/bandit", Tool: "bandit", Subject: older, Status: core.Failed, Why: []string{"x"}})
+	})
+	var refused []string
+	for _, o := range p.Judge(&e, b, now).Refusals {
+		refused = append(refused, fmt.Sprint(o.Rule, " ", o.Cause))
+	}
+	if got := strings.Join(refused, ", "); got != "fresh code, looked code, named code" {
+		t.Errorf("refused: %s", got)
+	}
+}
+
+// A suppression is told from the base of the change, so that no update of a tool is a reason for it.
+func TestASuppressionIsNeverANewToolsDoing(t *testing.T) {
+	p := parsed(t, "version: 1\nrules: [{name: added, when: finding.kind == \"suppression\", action: fail}]\n")
+	e := evidence()
+	e.Findings = []core.Finding{flaw(all(kind(core.KindSuppression), seenBy("cleanbill")))}
+	e.Examinations = append(e.Examinations, core.Examination{Name: "suppressions", Subject: image, Tool: "cleanbill", Status: core.Complete})
+	b := before(func(b *core.Baseline) {
+		for i := range b.Evidence.Examinations {
+			b.Evidence.Examinations[i].Version = "older"
+		}
+	})
+	if v := p.Judge(&e, b, now); len(v.Refusals) != 1 || v.Refusals[0].Cause != core.CauseCode {
+		t.Errorf("refused %+v, warned of %+v", v.Refusals, v.Warnings)
+	}
+}
+
 // A package that only a newer inventory can see is no doing of the change, as long as what finds it had found nothing.
 func TestAPackageThatOnlyANewerInventorySees(t *testing.T) {
 	judge := func(seen string, version string) core.Cause {

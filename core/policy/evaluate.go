@@ -253,14 +253,19 @@ func (j *judgement) evaluateFacts() []core.Outcome {
 	return outcomes
 }
 
-// fact is a package, image or subject that a rule matches.
+// fact is something other than a finding that a rule matches.
 type fact struct {
 	outcome core.Outcome
 	pkg     *core.Package // nil for the others
 	name    string        // of the package in its ecosystem, whatever its version
+	ofRun   bool
 }
 
-// facts applies the rules over packages, images and subjects, in no order. Unlike a finding, a fact that no rule
+// ofRun reports whether the rule asks how the run went, such as how old the advisories are, and not only what the
+// product is.
+func (r *rule) ofRun() bool { return r.Over == overExaminations || r.condition.speaksOf[varEvidence] }
+
+// facts applies the rules over all but findings, in no order. Unlike a finding, a fact that no rule
 // matches is no outcome: it is not a flaw.
 func (j *judgement) facts() []fact {
 	var facts []fact
@@ -276,7 +281,7 @@ func (j *judgement) facts() []fact {
 		if text == "" {
 			text = cut(fmt.Sprintf("%s: %s", r.Name, what))
 		}
-		f := fact{outcome: core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text}, pkg: pkg}
+		f := fact{outcome: core.Outcome{Rule: r.Name, Action: r.Action, Subject: subject, Message: text}, pkg: pkg, ofRun: r.ofRun()}
 		if pkg != nil {
 			f.name = family(pkg.Ecosystem) + ":" + pkg.Name
 		}
