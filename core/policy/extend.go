@@ -217,10 +217,18 @@ func (r *reader) locks(f *file, base *Policy) {
 		return
 	}
 	for key, k := range f.nodes {
-		if by, locked := base.lockedBy[key]; locked {
+		if by, locked := base.lockedBy[lockOf(key)]; locked {
 			r.reject(k.key, "%q is locked by the policy %s, which this one extends; leave it out here", key, by)
 		}
 	}
+}
+
+// lockOf is the key whose lock holds for another: waivers are the same wherever they are written.
+func lockOf(key string) string {
+	if key == "waiver-files" {
+		return "waivers"
+	}
+	return key
 }
 
 // topLevel are the keys of a policy file.

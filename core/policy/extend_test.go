@@ -33,8 +33,13 @@ func (s shelf) Extended(_ context.Context, e policy.Extension) (policy.Source, e
 	return policy.Source{Name: name, From: policy.PlaceOf(name), Data: []byte(text)}, nil
 }
 
+// File gives a file on the shelf, and of any other its path.
 func (s shelf) File(f policy.File, _ int64) ([]byte, error) {
-	return []byte(path.Join(f.From, f.Name)), nil
+	name := path.Join(f.From, f.Name)
+	if text, ok := s[name]; ok {
+		return []byte(text), nil
+	}
+	return []byte(name), nil
 }
 
 // papers is a resolver over the files that a policy names, by path.
@@ -120,6 +125,7 @@ func TestALockedKeyCannotBeSetAgain(t *testing.T) {
 	for key, value := range map[string]string{
 		"require": "[hook/gosec]", "accept": "[{examination: distro, reason: x}]", "starter-ok": "true", "excluded-platforms-ok": "true",
 		"advisories": "{max-age: 900d}", "vex": "{files: [x]}", "trusted-root": "x", "rules": "[]",
+		"inline-ignores": "head", "baseline": "{source: b.json}", "allow": "[policy]", "waivers": "[]",
 	} {
 		s := shelf{
 			"org.yaml":   "version: 1\nname: acme\nlocked: [" + key + "]\n",
@@ -136,6 +142,19 @@ func TestALockedKeyCannotBeSetAgain(t *testing.T) {
 		}
 		if a, b := s.mustLoad(t, "org.yaml").Ref().Digest, standard(t).Ref().Digest; a == b {
 			t.Errorf("%s: the digest does not see the lock", key)
+		}
+	}
+}
+
+// Whoever locks waivers means them wherever they are written.
+func TestALockOfWaiversIsOneOfTheirFilesToo(t *testing.T) {
+	for _, locked := range []string{"waivers", "waiver-files"} {
+		for key, value := range map[string]string{"waivers": "[]", "waiver-files": "[w.yaml]"} {
+			s := shelf{"org.yaml": "version: 1\nname: acme\nlocked: [" + locked + "]\n", "w.yaml": "version: 1\nwaivers: []\n",
+				"p.yaml": "version: 1\nextends: org.yaml\n" + key + ": " + value + "\n"}
+			if _, err := s.load("p.yaml"); !core.Usage(err) || !strings.Contains(err.Error(), key+`" is locked by the policy acme`) {
+				t.Errorf("%s under a lock of %s: %v", key, locked, err)
+			}
 		}
 	}
 }

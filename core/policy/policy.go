@@ -216,7 +216,7 @@ func (p *Policy) extend(base *Policy, f *file) {
 		p.nodes[name] = joined(name, p.nodes[name], k.value)
 	}
 	for _, key := range f.locked {
-		p.lockedBy[key] = cmp.Or(f.name, f.path)
+		p.lockedBy[lockOf(key)] = cmp.Or(f.name, f.path)
 	}
 }
 
