@@ -43,16 +43,20 @@ type comparing struct {
 	baseline *core.Baseline
 }
 
-// named reads the baseline that the plan names, before the long work begins.
+// named reads the baseline that the plan names, before the long work begins. If the policy names one, it is that or none.
 func (c *comparing) named(ctx context.Context) error {
 	if c == nil || c.plan.Full || c.plan.Baseline == "" {
 		return nil
 	}
-	if s := c.policy.Baseline().Source; s.Name != "" && s.Name != c.plan.Baseline && besidePolicy(s) != filepath.Clean(c.plan.Baseline) {
+	s := c.policy.Baseline().Source
+	switch {
+	case s.Name == "":
+		return c.open(ctx, c.plan.Baseline)
+	case !sameBaseline(besidePolicy(s), c.plan.Baseline):
 		return &core.Failure{Doing: "use the baseline " + c.plan.Baseline, Usage: true,
-			Err: fmt.Errorf("the policy %s allows %s only", c.policy.Ref().Name, s.Name)}
+			Err: fmt.Errorf("the policy %s allows %s only", c.policy.Ref().Name, besidePolicy(s))}
 	}
-	return c.open(ctx, c.plan.Baseline)
+	return c.ofPolicy(ctx, s)
 }
 
 // against reads the baseline that the policy names, if a change is judged, and looks up its packages in the same set of
@@ -81,12 +85,26 @@ func (c *comparing) judgedAgainst() *core.Baseline {
 	return c.baseline
 }
 
-// besidePolicy is the path of a file that a policy names.
+// besidePolicy is the path of a file that a policy names. One in a bundle has none on this machine, and a flag that
+// names one of the same name means another.
 func besidePolicy(f policy.File) string {
-	if strings.HasPrefix(f.Name, imageScheme) || strings.HasPrefix(f.From, policy.BundlePrefix) {
+	switch {
+	case strings.HasPrefix(f.Name, imageScheme):
 		return f.Name
+	case strings.HasPrefix(f.From, policy.BundlePrefix):
+		return f.From + memberMark + f.Name
 	}
 	return beside(f.From, f.Name)
+}
+
+// sameBaseline reports whether two names lead to one baseline.
+func sameBaseline(a, b string) bool {
+	if strings.HasPrefix(a, imageScheme) || strings.HasPrefix(b, imageScheme) {
+		return a == b
+	}
+	first, err := filepath.Abs(a)
+	second, also := filepath.Abs(b)
+	return err == nil && also == nil && first == second
 }
 
 // ofPolicy reads the baseline that the policy names, wherever the policy is.

@@ -135,7 +135,7 @@ func TestABaselineThatCannotBeUsedIsTheUsersMistake(t *testing.T) {
 		"no such file":                   {lax, "none.json", "baseline write"},
 		"no document":                    {lax, bad("{}"), "no \"$schema\""},
 		"findings of an unknown subject": {lax, baselineOf(t, clean, lax, foreign), "no subject has this digest"},
-		"another than the policy names":  {policyWith(t, "baseline: {source: b.json}\n", nil), baselineOf(t, clean, lax), "allows b.json only"},
+		"another than the policy names":  {policyWith(t, "baseline: {source: b.json}\n", nil), baselineOf(t, clean, lax), "b.json only"},
 		"a registry without a signer":    {lax, "oci://registry.example/app", "names nobody whose evidence counts"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +144,35 @@ func TestABaselineThatCannotBeUsedIsTheUsersMistake(t *testing.T) {
 				t.Errorf("got %v (%s), want one of the user's that says %q", err, core.HintOf(err), tc.want)
 			}
 		})
+	}
+}
+
+// A file of the name that the policy gives its baseline is another one, unless it lies beside the policy or in its bundle.
+func TestABaselineOfTheSameNameIsNotThePolicys(t *testing.T) {
+	host, _ := policyRegistry(t)
+	vulnerable := layout(t, images.Vulnerable("amd64"))
+	forged, err := os.ReadFile(baselineOf(t, vulnerable, starterOK(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.ReadFile(baselineOf(t, layout(t, images.Clean("amd64")), starterOK(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	org := tree(t, map[string]string{"org.yaml": "version: 1\nname: acme\nstarter-ok: true\nbaseline: {source: b.json}\n", "b.json": string(own)})
+	bundle := pushPolicy(t, filepath.Join(org, "org.yaml"), "oci://"+host+"/acme/policy")
+	project := tree(t, map[string]string{"b.json": string(forged), "p.yaml": "version: 1\nextends: " + bundle + "\n",
+		"sub/p.yaml": "version: 1\nstarter-ok: true\nbaseline: {source: b.json}\n", "sub/b.json": string(own)})
+	t.Chdir(project)
+	for _, tc := range []struct {
+		policy, baseline string
+		exit             int
+	}{{"p.yaml", "b.json", 2}, {"sub/p.yaml", "b.json", 2}, {bundle, "b.json", 2}, {"sub/p.yaml", "sub/b.json", 1},
+		{"sub/p.yaml", filepath.Join(project, "sub", "b.json"), 1}, {"p.yaml", bundle + "//b.json", 1}} {
+		r, err := newGate().Run(t.Context(), gate.Plan{Targets: []string{vulnerable}, Policy: tc.policy, Baseline: tc.baseline})
+		if got := gate.ExitCode(r, err); got != tc.exit {
+			t.Errorf("%s with %s: exit code %d (%v), want %d", tc.policy, tc.baseline, got, err, tc.exit)
+		}
 	}
 }
 
