@@ -279,6 +279,62 @@ func TestEvidenceOfAChangeIsJudgedByItsBase(t *testing.T) {
 	}
 }
 
+// What a scan did not compare with the base of the change does not count in a later job either, and what only the policy
+// knows to excuse something is told there.
+func TestALaterJobExcusesNoMoreThanTheGate(t *testing.T) {
+	repository := gittest.New(t)
+	policy := ours + "waiver-files: [waived.yaml]\nrules: [{name: code, when: finding.kind == \"code\", action: fail}]\n"
+	base := repository.Commit(t, map[string]string{"go.mod": flawless, ".cleanbill.yaml": policy, "vex/app.json": vexOf("CVE-2020-1"),
+		"waived.yaml": "version: 1\nwaivers: []\n"})
+	repository.Write(t, map[string]string{"waived.yaml": "version: 1\nwaivers: [" + waiver + "]\n"})
+	scanned := func(base string) string {
+		r, err := newGate().Scan(t.Context(), gate.Plan{Targets: []string{repository.Dir}, Advisories: "starter", Change: core.Change{Base: base}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Evidence.Findings = append(r.Evidence.Findings, core.Finding{Subject: r.Evidence.Subjects[0].Digest, Kind: core.KindCode, Rule: "G101",
+			Title: "x", Fingerprint: core.FingerprintOf(core.KindCode, "x"), SeenBy: []string{"gosec"}, Locations: []core.Location{{Path: "a.go", Line: 1}},
+			Suppressions: []core.Suppression{{Kind: core.SuppressedInline, By: "#nosec", Path: "a.go", Line: 1, Base: true}}})
+		return writeEvidence(t, r)
+	}
+	for name, tc := range map[string]struct {
+		documents []string
+		exit      int
+	}{
+		"compared with the base":     {[]string{scanned(base)}, 0},
+		"compared with nothing":      {[]string{scanned("")}, 1},
+		"one compared with nothing":  {[]string{scanned(base), scanned("")}, 1},
+		"another compared with none": {[]string{scanned(""), scanned(base)}, 1},
+	} {
+		r, err := newGate().Judge(t.Context(), gate.JudgePlan{Documents: tc.documents, Source: repository.Dir, Change: core.Change{Base: base},
+			Digests: []core.Digest{subjectOf(t, tc.documents[0])}})
+		if got := gate.ExitCode(r, err); got != tc.exit {
+			t.Fatalf("%s: exit code %d (%v), want %d", name, got, err, tc.exit)
+		}
+		if found := strings.Join(additions(r), "\n"); strings.Count(found, "waived.yaml is different") != 1 {
+			t.Errorf("%s: added %q", name, found)
+		}
+		if gaps := len(r.Verdict.Gaps); (gaps > 0) != (tc.exit != 0) {
+			t.Errorf("%s: %d gaps", name, gaps)
+		}
+	}
+}
+
+// subjectOf is the digest of what a document of evidence is about.
+func subjectOf(t *testing.T, file string) core.Digest {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d, err := report.ReadDocument(f, file, 1<<26)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Evidence.Subjects[0].Digest
+}
+
 func writeEvidence(t *testing.T, r *gate.Result) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "evidence.json")

@@ -44,12 +44,48 @@ func (s *sources) compare(e *core.Evidence) error {
 		return err
 	}
 	e.Findings = append(append(e.Findings, s.fileFindings(e.Subjects, files)...), marks...)
-	examination := core.Examination{Name: "suppressions", Subject: e.Subjects[0].Digest, Tool: "cleanbill", Status: core.Complete}
-	if len(gaps) > 0 {
-		examination.Status, examination.Why = core.Partial, gaps
-	}
-	e.Examinations = append(e.Examinations, examination)
+	e.Examinations = append(e.Examinations, suppressionsExamined(e.Subjects[0].Digest, gaps))
 	return nil
+}
+
+// compareAgain does what can be done of it for evidence of earlier runs, whose files are not here: if one of them did not
+// compare with the base of the change that is judged, no suppression counts as the base's. Files that excuse something
+// are looked at again, because only here it is known which ones the policy names.
+func (s *sources) compareAgain(e *core.Evidence, bases []string) error {
+	if !s.changing() {
+		return nil
+	}
+	var gaps []string
+	if slices.ContainsFunc(bases, func(base string) bool { return base != s.base.Commit }) {
+		gaps = append(gaps, "not all of the evidence was compared with the base of the change, "+s.base.Commit)
+		for i := range e.Findings {
+			for j := range e.Findings[i].Suppressions {
+				e.Findings[i].Suppressions[j].Base = false
+			}
+		}
+	}
+	files, unread, err := s.changedExcuses()
+	if err != nil {
+		return err
+	}
+	for _, f := range s.fileFindings(e.Subjects, files) {
+		if !slices.ContainsFunc(e.Findings, func(known core.Finding) bool { return known.Fingerprint == f.Fingerprint }) {
+			e.Findings = append(e.Findings, f)
+		}
+	}
+	e.Examinations = append(e.Examinations, suppressionsExamined(e.Subjects[0].Digest, append(gaps, unread...)))
+	e.Sort()
+	return nil
+}
+
+// suppressionsExamined says how far it is known what the change suppresses.
+func suppressionsExamined(subject core.Digest, gaps []string) core.Examination {
+	x := core.Examination{Name: "suppressions", Subject: subject, Tool: "cleanbill", Status: core.Complete}
+	if len(gaps) > 0 {
+		x.Status, x.Why = core.Partial, gaps
+		x.Remedy = "scan the change with the same base, and let all of the checkout be read"
+	}
+	return x
 }
 
 // changedExcuse is a file of the repository that excuses something and that a change edits.

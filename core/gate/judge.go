@@ -37,7 +37,7 @@ func (g *Gate) Judge(ctx context.Context, p JudgePlan) (_ *Result, err error) {
 		return nil, err
 	}
 	started := g.Now()
-	evidence, err := g.gather(ctx, p)
+	evidence, bases, err := g.gather(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,9 @@ func (g *Gate) Judge(ctx context.Context, p JudgePlan) (_ *Result, err error) {
 		return nil, err
 	}
 	evidence.Change = s.about()
+	if err := s.compareAgain(&evidence, bases); err != nil {
+		return nil, err
+	}
 	r := &Result{Evidence: evidence, Started: started}
 	if r.Created, err = creationTime(g.Getenv, started); err != nil {
 		return nil, err
@@ -71,38 +74,43 @@ func (p JudgePlan) about(said *core.Change) core.Change {
 	return c
 }
 
-func (g *Gate) gather(ctx context.Context, p JudgePlan) (core.Evidence, error) {
+// gather merges the evidence, and lists the base of each document: empty for one that is about no change.
+func (g *Gate) gather(ctx context.Context, p JudgePlan) (merged core.Evidence, bases []string, err error) {
 	switch {
 	case len(p.Documents) == 0:
-		return core.Evidence{}, &core.Failure{Doing: "judge", Usage: true, Err: errors.New("no evidence was named"),
+		return core.Evidence{}, nil, &core.Failure{Doing: "judge", Usage: true, Err: errors.New("no evidence was named"),
 			Hint: "make some with: cleanbill scan TARGET --output json=evidence.json"}
 	case len(p.Digests) == 0:
-		return core.Evidence{}, &core.Failure{Doing: "judge", Usage: true, Err: errors.New("no digest is expected"),
+		return core.Evidence{}, nil, &core.Failure{Doing: "judge", Usage: true, Err: errors.New("no digest is expected"),
 			Hint: "say what the evidence must be about with --digest sha256:…"}
 	}
-	var merged core.Evidence
 	missing := slices.Clone(p.Digests)
 	for _, name := range p.Documents {
 		if err := ctx.Err(); err != nil {
-			return core.Evidence{}, interrupted(ctx, ctx, err)
+			return core.Evidence{}, nil, interrupted(ctx, ctx, err)
 		}
 		document, err := readDocument(name)
 		if err != nil {
-			return core.Evidence{}, err
+			return core.Evidence{}, nil, err
 		}
 		about := subjectsAmong(document.Evidence, p.Digests)
 		if len(about) == 0 {
-			return core.Evidence{}, &core.Failure{Doing: "judge " + name, Usage: true,
+			return core.Evidence{}, nil, &core.Failure{Doing: "judge " + name, Usage: true,
 				Err:  fmt.Errorf("it is about %s, not about %s", describe(document.Evidence), join(p.Digests)),
 				Hint: "use the evidence of the image that was built, by digest"}
 		}
 		missing = slices.DeleteFunc(missing, func(d core.Digest) bool { return slices.Contains(about, d) })
+		base := ""
+		if change := document.Evidence.Change; change != nil {
+			base = change.Base
+		}
+		bases = append(bases, base)
 		if err := merge(&merged, document.Evidence); err != nil {
-			return core.Evidence{}, &core.Failure{Doing: "merge " + name, Err: err, Usage: true}
+			return core.Evidence{}, nil, &core.Failure{Doing: "merge " + name, Err: err, Usage: true}
 		}
 	}
 	if len(missing) > 0 {
-		return core.Evidence{}, &core.Failure{Doing: "judge", Usage: true,
+		return core.Evidence{}, nil, &core.Failure{Doing: "judge", Usage: true,
 			Err:  fmt.Errorf("none of the evidence is about %s", join(missing)),
 			Hint: "add the evidence of that image"}
 	}
@@ -110,7 +118,7 @@ func (g *Gate) gather(ctx context.Context, p JudgePlan) (core.Evidence, error) {
 	merged.Findings = unifyFindings(merged.Findings)
 	vuln.JoinReach(&merged)
 	merged.Sort()
-	return merged, nil
+	return merged, bases, nil
 }
 
 // subjectsAmong returns the expected digests that the evidence has as a subject. Only the outermost count: evidence
