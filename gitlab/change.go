@@ -15,19 +15,20 @@ const fetchHint = "set the variable GIT_DEPTH: 0 in the job"
 
 // change returns the change that the pipeline is about. In a pipeline for merged results or a merge train that is the
 // target branch as it is; in one for the merge request alone, GitLab says only where the branches parted.
+// A child of such a pipeline has the source parent_pipeline, and its parent's variables.
 //
 // https://docs.gitlab.com/ci/variables/predefined_variables/#predefined-variables-for-merge-request-pipelines
 func (a *Adapter) change(asked core.Change) (core.Change, error) {
 	c := core.Change{Repository: a.getenv("CI_PROJECT_PATH"), Head: a.getenv("CI_COMMIT_SHA"),
 		Base: asked.Base, Branch: cmp.Or(asked.Branch, a.getenv("CI_COMMIT_BRANCH"))}
 	var said string
-	switch a.getenv("CI_PIPELINE_SOURCE") {
-	case "merge_request_event":
+	switch source := a.getenv("CI_PIPELINE_SOURCE"); {
+	case source == "merge_request_event", a.getenv("CI_MERGE_REQUEST_IID") != "":
 		said = cmp.Or(a.getenv("CI_MERGE_REQUEST_TARGET_BRANCH_SHA"), a.getenv("CI_MERGE_REQUEST_DIFF_BASE_SHA"))
 		c.Branch = a.getenv("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")
 		c.Head = cmp.Or(a.getenv("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), c.Head)
 		c.Request = "!" + a.getenv("CI_MERGE_REQUEST_IID")
-	case "external_pull_request_event":
+	case source == "external_pull_request_event", a.getenv("CI_EXTERNAL_PULL_REQUEST_IID") != "":
 		said = a.getenv("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_SHA")
 		c.Branch = a.getenv("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME")
 		c.Head = cmp.Or(a.getenv("CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA"), c.Head)

@@ -31,12 +31,16 @@ func TestThePipelineNamesTheChange(t *testing.T) {
 		"a base of the author's own":   {with: map[string]string{"CLEANBILL_BASE": source}, exit: 2},
 		"no base":                      {without: []string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA"}, exit: 3},
 		"a branch as base":             {with: map[string]string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "main"}, exit: 3},
-		"a branch": {with: map[string]string{"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "topic"},
+		"a child pipeline":             {with: map[string]string{"CI_PIPELINE_SOURCE": "parent_pipeline"}, want: of(target, source)},
+		"a child pipeline without a base": {with: map[string]string{"CI_PIPELINE_SOURCE": "parent_pipeline"},
+			without: []string{"CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA"}, exit: 3},
+		"a branch": {with: map[string]string{"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "topic"}, without: []string{"CI_MERGE_REQUEST_IID"},
 			want: core.Change{Repository: "acme/app", Branch: "topic", Head: merged}},
-		"a pull request elsewhere": {with: map[string]string{"CI_PIPELINE_SOURCE": "external_pull_request_event",
+		"a pull request elsewhere": {without: []string{"CI_MERGE_REQUEST_IID"}, with: map[string]string{"CI_PIPELINE_SOURCE": "external_pull_request_event",
 			"CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_SHA": target, "CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME": "main",
 			"CI_EXTERNAL_PULL_REQUEST_IID": "9"}, want: core.Change{Repository: "acme/app", Branch: "main", Head: merged, Base: target, Request: "#9"}},
-		"a pull request elsewhere, without a base": {with: map[string]string{"CI_PIPELINE_SOURCE": "external_pull_request_event"}, exit: 3},
+		"a pull request elsewhere, without a base": {with: map[string]string{"CI_PIPELINE_SOURCE": "external_pull_request_event"},
+			without: []string{"CI_MERGE_REQUEST_IID"}, exit: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := newJob(t)
