@@ -110,6 +110,39 @@ func TestAPolicyIsPublishedAndExtendedByItsDigest(t *testing.T) {
 	}
 }
 
+// The waivers of a policy are in force wherever its files lie, and what is shown of it is the same policy.
+func TestWaiversOfABundleAreInForceAndShown(t *testing.T) {
+	host, _ := policyRegistry(t)
+	listed := func(id, cve string) string {
+		return "version: 1\nwaivers: [{id: " + id + ", reason: r, owner: o, expires: 2099-01-01, match: {ids: [" + cve + "]}}]\n"
+	}
+	org := tree(t, map[string]string{
+		"org.yaml":          "version: 1\nname: acme\nextends: lib/base.yaml\nwaiver-files: [w/a.yaml]\nbaseline: {source: .cleanbill/b.json}\n",
+		"lib/base.yaml":     "version: 1\nwaiver-files: [w/b.yaml]\nstarter-ok: true\n",
+		"w/a.yaml":          listed("a", "CVE-2023-44487"),
+		"lib/w/b.yaml":      listed("b", "CVE-2023-45288"),
+		".cleanbill/b.json": "{}",
+	})
+	reference := pushPolicy(t, filepath.Join(org, "org.yaml"), "oci://"+host+"/acme/policy")
+	project := tree(t, map[string]string{"team/p.yaml": "version: 1\nextends: " + reference + "\nwaiver-files: [c.yaml]\n",
+		"team/c.yaml": listed("c", "CVE-2020-1"), "w/a.yaml": "wrong", "go.mod": flawed})
+	r := run(t, gate.Plan{Targets: []string{project}, Policy: filepath.Join(project, "team", "p.yaml")})
+	if used := r.Verdict.Waivers; r.Verdict.Decision != core.Passed || len(used) != 3 || used[0].Excused == 0 || used[1].Excused == 0 {
+		t.Errorf("%v, %+v", r.Verdict.Decision, used)
+	}
+	p, err := newGate().Policy(t.Context(), filepath.Join(project, "team", "p.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := p.Show()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := policy.Parse("p.yaml", text); err != nil || again.Ref().Digest != p.Ref().Digest {
+		t.Errorf("read again: %v\n%s", err, text)
+	}
+}
+
 // A gate with a bundle whose rule is locked refuses, whatever the project says.
 func TestAnOrganisationsBundleJudges(t *testing.T) {
 	host, _ := policyRegistry(t)
