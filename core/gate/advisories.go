@@ -19,21 +19,29 @@ const (
 	PublicBucket        = advisory.Bucket
 )
 
-// cache opens the directory that keeps advisories between runs, or returns nil if there is none that can be written: a
-// run without it fetches what it needs each time.
-func (g *Gate) cache() *advisory.Cache {
+// cacheDir is the directory that keeps advisories between runs; empty for none.
+func (g *Gate) cacheDir() string {
 	dir := g.Getenv(variableCache)
-	if dir == "" {
-		switch {
-		case g.Getenv("XDG_CACHE_HOME") != "":
-			dir = filepath.Join(g.Getenv("XDG_CACHE_HOME"), "cleanbill")
-		case g.Getenv("HOME") != "":
-			dir = filepath.Join(g.Getenv("HOME"), ".cache", "cleanbill")
-		default:
-			return nil
-		}
+	switch {
+	case dir != "":
+	case g.Getenv("XDG_CACHE_HOME") != "":
+		dir = filepath.Join(g.Getenv("XDG_CACHE_HOME"), "cleanbill")
+	case g.Getenv("HOME") != "":
+		dir = filepath.Join(g.Getenv("HOME"), ".cache", "cleanbill")
+	default:
+		return ""
 	}
-	c, err := advisory.OpenCache(filepath.Join(dir, "advisories"))
+	return filepath.Join(dir, "advisories")
+}
+
+// cache opens that directory, or returns nil if there is none that can be written: a run without it fetches what it
+// needs each time.
+func (g *Gate) cache() *advisory.Cache {
+	dir := g.cacheDir()
+	if dir == "" {
+		return nil
+	}
+	c, err := advisory.OpenCache(dir)
 	if err != nil {
 		g.named("advisories").Debug("no cache", "directory", dir, "error", err)
 		return nil
@@ -66,9 +74,14 @@ type opening struct {
 	used     *advisory.Set // what the packages were matched against in the end
 }
 
-// openAdvisories begins to open the set that the plan names, or else the published one. When a named one cannot be opened, stop is called: there is no use in reading on.
-func (g *Gate) openAdvisories(ctx context.Context, p Plan, trust signature.Trust, stop context.CancelCauseFunc) *opening {
+// openAdvisories begins to open the set that the plan names, or else the published one. When a named one cannot be
+// opened, stop is called: there is no use in reading on.
+func (g *Gate) openAdvisories(ctx context.Context, p Plan, s *sources, trust signature.Trust, stop context.CancelCauseFunc) *opening {
 	o := &opening{gate: g, options: g.sets(trust, p.Offline), limits: p.Limits, named: true, finished: make(chan struct{})}
+	if dir := g.cacheDir(); s.brings(dir) {
+		g.named("advisories").Warn("no cache is used: the change that is judged brings files of it", "directory", dir)
+		o.options.Cache = nil
+	}
 	ref := p.Advisories
 	if ref == "" {
 		ref, o.named = advisory.Published, false

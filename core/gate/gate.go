@@ -86,7 +86,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 	}
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	advisories := g.openAdvisories(reading, p, trust.advisories, stop)
+	advisories := g.openAdvisories(reading, p, s, trust.advisories, stop)
 	r, err := g.examine(reading, p, s, said, func(ctx context.Context, r *Result) error {
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err

@@ -75,7 +75,8 @@ func Settings() []Setting {
 		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
 			OnChange: "the platform's word counts"},
 		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},
-		{Key: "cache", Variable: variableCache, Default: "`$XDG_CACHE_HOME/cleanbill`, or `~/.cache/cleanbill`", OnChange: "the same"},
+		{Key: "cache", Variable: variableCache, Default: "`$XDG_CACHE_HOME/cleanbill`, or `~/.cache/cleanbill`",
+			OnChange: "the same, but not used if the commit that is judged has files of it"},
 	}
 }
 

@@ -176,6 +176,24 @@ func (s *sources) within(name string) (string, bool, error) {
 	return "", false, nil
 }
 
+// brings reports whether the commit of the change that is judged may have something at a path: files that jobs keep
+// there between runs, such as a cache in the project's own folder, are in no commit.
+func (s *sources) brings(name string) bool {
+	if !s.changing() || name == "" {
+		return false
+	}
+	inside, ok, err := s.within(name)
+	if err != nil || !ok {
+		return err != nil
+	}
+	head, err := s.repository.Tree("HEAD", s.limits)
+	if err != nil {
+		return true
+	}
+	_, err = head.Stat(inside)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // real follows the links in a path as far as it exists.
 func real(name string) string {
 	for at, rest := name, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
