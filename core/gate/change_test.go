@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signaturetest"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/testdata/gittest"
 	"github.com/cleanbill-ci/cleanbill/testdata/images"
@@ -140,6 +141,38 @@ func TestAChangeDoesNotPassByWhatItBrings(t *testing.T) {
 				t.Errorf("the evidence is about %+v", r.Evidence.Change)
 			}
 		})
+	}
+}
+
+// A set of advisories in the repository says what it lacks by its index, and nobody vouches for that of a change.
+func TestAChangeDoesNotEditTheAdvisories(t *testing.T) {
+	const refused = "is different in this change, and the policy of the base names nobody who must have signed them"
+	key := string(signaturetest.NewKey(t).PEM(t))
+	for name, tc := range map[string]struct {
+		policy, edit string
+		refused      bool
+	}{
+		"edited":                      {edit: `{"manifests": []}`, refused: true},
+		"not edited":                  {},
+		"edited, but signed":          {policy: ", signed-by: [{key: a.pub}]}\n", edit: "x"},
+		"edited, and left to whoever": {policy: "}\nallow: [advisories]\n", edit: "x"},
+	} {
+		repository := gittest.New(t)
+		t.Chdir(repository.Dir)
+		policy := "version: 1\nadvisories: {source: 'oci:set'" + tc.policy
+		if tc.policy == "" {
+			policy += "}\n"
+		}
+		base := repository.Commit(t, map[string]string{"go.mod": flawed, ".cleanbill.yaml": policy, "set/index.json": "{}", "set/oci-layout": "{}", "a.pub": key})
+		repository.Write(t, map[string]string{"README.md": "x\n"})
+		if tc.edit != "" {
+			repository.Write(t, map[string]string{"set/index.json": tc.edit})
+		}
+		// None of these sets can be opened: what matters is why.
+		_, exit, err := judgeChange(t, gate.Plan{Targets: []string{"."}, Change: core.Change{Base: base}})
+		if exit == 0 || exit == 1 || strings.Contains(err.Error(), refused) != tc.refused {
+			t.Errorf("%s: exit code %d, %v", name, exit, err)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 const ruleSuppressionAdded = "suppression-added"
 
 // maxCompared is the largest file that is compared with the base's, in bytes; a larger one counts as different.
-const maxCompared = 8 << 20
+const maxCompared = 32 << 20
 
 // compare says of every suppression whether the base has it, and adds a finding for each one that a change brings: an
 // ignore beside the code, a setting of a tool, a policy, a waiver, a statement, a baseline. Off a change, nothing is new.
@@ -164,6 +164,7 @@ func (s *sources) stateOf(name string) (state, content string, err error) {
 		content = fmt.Sprintf("%x", sha256.Sum256(lineEnds(now)))
 	}
 	lacks, lost := errors.Is(err, fs.ErrNotExist), errors.Is(headErr, fs.ErrNotExist)
+	large := (*limit.Exceeded)(nil)
 	switch {
 	case lacks && lost:
 		return "", "", nil
@@ -171,7 +172,7 @@ func (s *sources) stateOf(name string) (state, content string, err error) {
 		return "is removed by this change", "", nil
 	case lacks:
 		return "is new in this change", content, nil
-	case err != nil && headErr != nil, err == nil && headErr == nil && bytes.Equal(lineEnds(before), lineEnds(now)):
+	case err != nil && headErr != nil && !errors.As(err, &large), err == nil && headErr == nil && bytes.Equal(lineEnds(before), lineEnds(now)):
 		return "", "", nil // what neither can be read of is nothing to anybody
 	}
 	return "is different in this change", content, nil

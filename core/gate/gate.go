@@ -70,6 +70,11 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		}
 	}
 	p.Advisories = cmp.Or(p.Advisories, g.Getenv(variableAdvisories))
+	if judge != nil && !judge.Allows("advisories") && trust.advisories.Empty() {
+		if err := s.checkAdvisories(p.Advisories); err != nil {
+			return nil, err
+		}
+	}
 	if c != nil {
 		c.trust = trust.baseline
 	}

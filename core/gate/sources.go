@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -174,6 +175,26 @@ func (s *sources) within(name string) (string, bool, error) {
 		}
 	}
 	return "", false, nil
+}
+
+// checkAdvisories refuses a set that lies in the repository and that the change edits: nothing but the change says what
+// it lacks. The index of a directory names everything else in it by digest.
+func (s *sources) checkAdvisories(ref string) error {
+	dir, ok := strings.CutPrefix(ref, "oci:")
+	if !ok || !s.brings(dir) {
+		return nil
+	}
+	inside, _, err := s.within(filepath.Join(dir, "index.json"))
+	if err != nil {
+		return err
+	}
+	state, _, err := s.stateOf(inside)
+	if err != nil || state == "" {
+		return err
+	}
+	return &core.Failure{Doing: "judge a change with the advisories " + ref, Usage: true,
+		Err:  fmt.Errorf("%s %s, and the policy of the base names nobody who must have signed them", inside, state),
+		Hint: "name a signer in the policy: advisories: {signed-by: [{key: cosign.pub}]}, or let it list \"allow: [advisories]\""}
 }
 
 // brings reports whether the commit of the change that is judged may have something at a path: files that jobs keep
