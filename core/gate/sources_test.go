@@ -3,6 +3,7 @@ package gate
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,5 +60,23 @@ func TestAChangeBringsNoCacheOfAdvisories(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is too large to be compared may be anything, and so is told.
+func TestALargeFileOfExcusesCountsAsDifferent(t *testing.T) {
+	repository := gittest.New(t)
+	large := strings.Repeat("x", maxCompared+1)
+	base := repository.Commit(t, map[string]string{".trivyignore": large, ".snyk": "x\n"})
+	repository.Write(t, map[string]string{".trivyignore": large + "y"})
+	s, err := (&Gate{Now: time.Now}).openSources(Plan{Source: repository.Dir, Change: core.Change{Base: base}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	for name, want := range map[string]string{".trivyignore": "is different in this change", ".snyk": ""} {
+		if got, _, err := s.stateOf(name); got != want || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }
