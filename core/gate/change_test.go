@@ -176,6 +176,26 @@ func TestAChangeDoesNotEditTheAdvisories(t *testing.T) {
 	}
 }
 
+// A change that makes a submodule of what is judged does not get the files around it read as it wrote them.
+func TestASubmoduleIsNoWayAroundTheBase(t *testing.T) {
+	outer := gittest.New(t)
+	unsigned := ours[:len(ours)-2] + ", accept-unsigned: true}\n"
+	base := outer.Commit(t, map[string]string{"go.mod": flawless, ".cleanbill.yaml": unsigned, "vex/app.json": vexOf("CVE-2020-1")})
+	outer.Git(t, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", outer.Dir, "app")
+	outer.Write(t, map[string]string{"app/go.mod": flawed, "statement.json": excusing()})
+	app := filepath.Join(outer.Dir, "app")
+	plan := gate.Plan{Targets: []string{app}, VEX: []string{filepath.Join(outer.Dir, "statement.json")}, Change: core.Change{Base: base}}
+	if _, exit, err := judgeChange(t, plan); exit != 2 || !strings.Contains(err.Error(), "around the one that is judged") {
+		t.Errorf("exit code %d, %v", exit, err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "statement.json")
+	write(t, elsewhere, excusing())
+	plan.VEX = []string{elsewhere}
+	if _, exit, err := judgeChange(t, plan); exit != 0 {
+		t.Errorf("a file of no repository: exit code %d, %v", exit, err)
+	}
+}
+
 // The baseline is the base's: what the change writes in its place is not read.
 func TestTheBaselineOfAChangeIsTheBases(t *testing.T) {
 	repository := gittest.New(t)

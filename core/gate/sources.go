@@ -37,6 +37,7 @@ type sources struct {
 
 	// The rest is set when a change is judged.
 	place      revision.Place
+	around     string // the top of the outermost repository that the place lies in; empty if there is none
 	repository *revision.Repository
 	base       *revision.Tree
 	limits     Limits
@@ -70,6 +71,13 @@ func (g *Gate) openSources(p Plan) (*sources, error) {
 func (s *sources) openBase() (err error) {
 	if s.place, err = revision.Find(s.dir); err != nil {
 		return err
+	}
+	for at, err := revision.Find(filepath.Dir(s.place.Root)); err == nil && at.Root != s.place.Root; {
+		s.around = at.Root
+		if at.Root == filepath.Dir(at.Root) {
+			break
+		}
+		at, err = revision.Find(filepath.Dir(at.Root))
 	}
 	if s.repository, err = s.place.Open(); err != nil {
 		return err
@@ -149,12 +157,27 @@ func (s *sources) baseError(err error) error {
 }
 
 // within reports whether a file lies in the repository of the change that is judged, and where. Every way counts that
-// leads there: other spellings of a directory, links, mounts and letters that a file system does not tell apart.
+// leads there: other spellings of a directory, links, mounts and letters that a file system does not tell apart. What lies
+// in a repository around it is an error: a change can make a submodule of the directory that is judged, and would then
+// have all else read as it is.
 func (s *sources) within(name string) (string, bool, error) {
 	if !s.changing() {
 		return "", false, nil
 	}
-	root, err := os.Stat(s.place.Root)
+	inside, ok, err := below(s.place.Root, name)
+	if err != nil || ok || s.around == "" {
+		return inside, ok, err
+	}
+	if _, outer, err := below(s.around, name); err != nil || outer {
+		return "", false, cmp.Or(err, fmt.Errorf("%s lies in the repository around the one that is judged, and nobody says what "+
+			"of it was merged", name))
+	}
+	return "", false, nil
+}
+
+// below returns the path of a file relative to a directory that it lies in.
+func below(dir, name string) (string, bool, error) {
+	root, err := os.Stat(dir)
 	if err != nil {
 		return "", false, err
 	}
