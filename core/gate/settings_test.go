@@ -61,8 +61,13 @@ func TestEveryVariableIsRead(t *testing.T) {
 	}
 }
 
-// A setting that can loosen a verdict needs a word with which a policy can leave it to flags.
+// A setting that can loosen a verdict needs a word with which a policy can leave it to flags, and each word a setting.
 func TestWhatLoosensCanBeAllowed(t *testing.T) {
+	for _, word := range policy.Allowable() {
+		if !slices.ContainsFunc(gate.Settings(), func(s gate.Setting) bool { return s.Key == word }) {
+			t.Errorf("a policy can allow %s, which nothing sets", word)
+		}
+	}
 	for _, s := range gate.Settings() {
 		if strings.Contains(s.OnChange, "`allow`") && s.Key != "config" && !slices.Contains(policy.Allowable(), s.Key) {
 			t.Errorf("no policy can allow %s", s.Key)
