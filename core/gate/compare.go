@@ -28,11 +28,7 @@ const maxCompared = 32 << 20
 // ignore beside the code, a setting of a tool, a policy, a waiver, a statement, a baseline. Off a change, nothing is new.
 func (s *sources) compare(e *core.Evidence) error {
 	if !s.changing() {
-		for i := range e.Findings {
-			for j := range e.Findings[i].Suppressions {
-				e.Findings[i].Suppressions[j].Base = true
-			}
-		}
+		countSuppressions(e)
 		return nil
 	}
 	files, gaps, err := s.changedExcuses()
@@ -46,6 +42,22 @@ func (s *sources) compare(e *core.Evidence) error {
 	e.Findings = append(append(e.Findings, s.fileFindings(e.Subjects, files)...), marks...)
 	e.Examinations = append(e.Examinations, suppressionsExamined(e.Subjects[0].Digest, gaps))
 	return nil
+}
+
+// countSuppressions says that what was merged counts. Files of an image are none of that: whoever made its base could
+// excuse what is in it.
+func countSuppressions(e *core.Evidence) {
+	images := map[core.Digest]bool{}
+	for _, subject := range e.Subjects {
+		images[subject.Digest] = subject.Kind == core.KindImage || subject.Kind == core.KindIndex
+	}
+	for i := range e.Findings {
+		f := &e.Findings[i]
+		for j := range f.Suppressions {
+			mark := &f.Suppressions[j]
+			mark.Base = mark.Base && mark.Kind == core.SuppressedConfig || mark.Kind == core.SuppressedReport || !images[f.Subject]
+		}
+	}
 }
 
 // compareAgain does what can be done of it for evidence of earlier runs, whose files are not here: if one of them did not

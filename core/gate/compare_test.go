@@ -111,6 +111,23 @@ func TestOffAChangeEverySuppressionIsTheBases(t *testing.T) {
 	}
 }
 
+// What stands in the files of an image may be anybody's, such as the publisher's of its base.
+func TestOffAChangeTheFilesOfAnImageSuppressNothing(t *testing.T) {
+	for kind, want := range map[core.SubjectKind]bool{core.KindSource: true, core.KindImage: false} {
+		e := suppressed(core.Suppression{Kind: core.SuppressedInline, By: "gitleaks:allow", Path: "a.py", Line: 1},
+			core.Suppression{Kind: core.SuppressedConfig, By: ".gitleaksignore", Path: ".gitleaksignore", Line: 1})
+		e.Subjects[0].Kind = kind
+		if err := (*sources)(nil).compare(e); err != nil {
+			t.Fatal(err)
+		}
+		for _, mark := range e.Findings[0].Suppressions {
+			if mark.Base != want {
+				t.Errorf("%s in a subject of the kind %s counts: %t", mark.By, kind, mark.Base)
+			}
+		}
+	}
+}
+
 // What an image holds is no part of the change: its suppressions do not count, and nobody has to look at them.
 func TestSuppressionsInAnImageOfAChangeDoNotCount(t *testing.T) {
 	r := gittest.New(t)
