@@ -198,6 +198,7 @@ func unifyFindings(findings []core.Finding) []core.Finding {
 			unified[n-1].SeenBy = union(unified[n-1].SeenBy, f.SeenBy)
 			unified[n-1].Aliases = union(unified[n-1].Aliases, f.Aliases)
 			unified[n-1].VEX = unionVEX(unified[n-1].VEX, f.VEX)
+			unified[n-1].Suppressions = commonSuppressions(unified[n-1].Suppressions, f.Suppressions)
 			continue
 		}
 		unified = append(unified, f)
@@ -230,6 +231,23 @@ func unionVEX(a, b []core.VEXStatement) []core.VEXStatement {
 		}
 	}
 	return out
+}
+
+// commonSuppressions keeps what suppresses in every job, and is the base's only if it is so in all of them: a finding
+// that one of them saw without is a finding.
+func commonSuppressions(a, b []core.Suppression) []core.Suppression {
+	var common []core.Suppression
+	for _, s := range a {
+		i := slices.IndexFunc(b, func(t core.Suppression) bool {
+			t.Base = s.Base
+			return t == s
+		})
+		if i >= 0 {
+			s.Base = s.Base && b[i].Base
+			common = append(common, s)
+		}
+	}
+	return common
 }
 
 func describe(e core.Evidence) string {
