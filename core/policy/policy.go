@@ -25,6 +25,9 @@ var profiles embed.FS
 // Default is the profile that judges unless the user names another.
 const Default = "standard"
 
+// BuiltIn is the source of a profile, in the reference of a policy.
+const BuiltIn = "built in"
+
 // noBase is what "extends" says for a policy that builds on nothing.
 const noBase = "none"
 
@@ -136,7 +139,7 @@ func (l *language) builtin(name string, source []byte) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.ref.Source = "built in"
+	p.ref.Source = BuiltIn
 	return p, nil
 }
 

@@ -27,6 +27,24 @@ func WriteJSON(w io.Writer, d Document) error {
 	return nil
 }
 
+// WriteVerdict writes a verdict alone, as WriteJSON writes it within a document: verdicts that are the same are the same
+// bytes.
+func WriteVerdict(w io.Writer, v core.Verdict) error {
+	j := jsonWriter{w: bufio.NewWriterSize(w, 64<<10)}
+	j.encoder = json.NewEncoder(&j.buffer)
+	j.encoder.SetEscapeHTML(false)
+	j.text("{\n")
+	j.verdict(complete(v))
+	j.text("}\n")
+	if j.err == nil {
+		j.err = j.w.Flush()
+	}
+	if j.err != nil {
+		return fmt.Errorf("write the verdict: %w", j.err)
+	}
+	return nil
+}
+
 // jsonWriter writes values one after the other and keeps the first error.
 type jsonWriter struct {
 	w       *bufio.Writer
