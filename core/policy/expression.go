@@ -72,6 +72,8 @@ type expression struct {
 	loops bool
 	// speaksOf are the variables in it.
 	speaksOf map[string]bool
+	// reads are the fields in it, for explaining.
+	reads []reading
 }
 
 // flaw is one thing that is wrong with an expression, at a place in it that counts from 0.
@@ -103,7 +105,8 @@ func (l *language) compile(source string) (*expression, []flaw) {
 	if err != nil {
 		return nil, []flaw{{what: err.Error()}}
 	}
-	return &expression{program: program, result: checked.OutputType(), loops: dear, speaksOf: variables(tree)}, nil
+	return &expression{program: program, result: checked.OutputType(), loops: dear, speaksOf: variables(tree),
+		reads: l.readings(tree)}, nil
 }
 
 // renamePackage replaces the identifier "package" by the name that it has inside. It reads the tokens with CEL's own

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +27,31 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// Nearest returns the candidates that somebody may have meant by name, the likeliest first, at most so many.
+func Nearest(name string, candidates []string, most int) []string {
+	type near struct {
+		name string
+		away int
+	}
+	var all []near
+	limit := max(1, (len(name)+2)/3)
+	for _, candidate := range candidates {
+		away := distance(strings.ToLower(name), strings.ToLower(candidate))
+		if len(name) >= 3 && strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(name)) {
+			away = 0
+		}
+		if away <= limit {
+			all = append(all, near{candidate, away})
+		}
+	}
+	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(a.away, b.away), cmp.Compare(a.name, b.name)) })
+	names := make([]string, 0, most)
+	for _, n := range all[:min(len(all), most)] {
+		names = append(names, n.name)
+	}
+	return names
 }
 
 // distance is Levenshtein's, bounded in work by looking at the first 64 bytes only.
