@@ -15,7 +15,7 @@ import (
 
 func (p *Program) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", GroupID: "data", Short: "Show, check and publish policies"}
-	cmd.AddCommand(p.policyShowCommand(), p.policyCheckCommand(), p.policyTestCommand(), p.policyPushCommand())
+	cmd.AddCommand(p.policyShowCommand(), p.policyCheckCommand(), p.policyTestCommand(), p.policyPreviewCommand(), p.policyPushCommand())
 	return cmd
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/report"
@@ -70,11 +69,8 @@ func differences(a, b *core.Verdict) []string {
 	if a.Decision != b.Decision {
 		out = append(out, fmt.Sprintf("the decision was %s and is %s", a.Decision, b.Decision))
 	}
-	for _, kind := range []struct {
-		name          string
-		before, after []core.Outcome
-	}{{"refusals", a.Refusals, b.Refusals}, {"warnings", a.Warnings, b.Warnings}, {"ignored", a.Ignored, b.Ignored}} {
-		out = append(out, byRule(kind.name, kind.before, kind.after)...)
+	for _, c := range ruleChanges(a, b) {
+		out = append(out, fmt.Sprintf("%s by rule %s: %d more, %d fewer", pluralOf(c.Action), c.Rule, c.More, c.Fewer))
 	}
 	if len(a.Gaps) != len(b.Gaps) {
 		out = append(out, fmt.Sprintf("there were %d gaps and are %d", len(a.Gaps), len(b.Gaps)))
@@ -85,37 +81,15 @@ func differences(a, b *core.Verdict) []string {
 	return out
 }
 
-// byRule counts for each rule the outcomes that only one side has.
-func byRule(name string, before, after []core.Outcome) []string {
-	type count struct{ added, removed int }
-	counts := map[string]count{}
-	left := map[outcomeKey]int{}
-	for i := range before {
-		left[keyOfOutcome(&before[i])]++
+// pluralOf says in a word what the outcomes of an action are.
+func pluralOf(a core.Action) string {
+	switch a {
+	case core.ActionFail:
+		return "refusals"
+	case core.ActionWarn:
+		return "warnings"
 	}
-	for i := range after {
-		o := &after[i]
-		if key := keyOfOutcome(o); left[key] > 0 {
-			left[key]--
-			continue
-		}
-		c := counts[o.Rule]
-		c.added++
-		counts[o.Rule] = c
-	}
-	for key, n := range left {
-		c := counts[key.rule]
-		c.removed += n
-		counts[key.rule] = c
-	}
-	var out []string
-	for rule, c := range counts {
-		if c.added+c.removed > 0 {
-			out = append(out, fmt.Sprintf("%s by rule %s: %d more, %d fewer", name, rule, c.added, c.removed))
-		}
-	}
-	slices.Sort(out)
-	return out
+	return "ignored"
 }
 
 // outcomeKey is what an outcome is about and by which rule.

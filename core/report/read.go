@@ -36,12 +36,12 @@ func ReadDocument(r io.Reader, name string, maxSize int64) (Document, error) {
 	return d, nil
 }
 
-// errNotOurs is for a file that is no evidence document at all.
-var errNotOurs = errors.New("this is not an evidence document of Cleanbill")
+// ErrNotOurs is the error for a file that is no evidence document at all.
+var ErrNotOurs = errors.New("this is not an evidence document of Cleanbill")
 
 func hintFor(err error) string {
 	switch {
-	case errors.Is(err, errNotOurs):
+	case errors.Is(err, ErrNotOurs):
 		return "evidence documents are written by `cleanbill scan TARGET --output json=FILE`"
 	case errors.As(err, new(*limit.Exceeded)):
 		return ""
@@ -74,7 +74,7 @@ func checkVersion(data []byte) error {
 		return err
 	}
 	if r.Kind() != '{' {
-		return fmt.Errorf("%w: it is no JSON object", errNotOurs)
+		return fmt.Errorf("%w: it is no JSON object", ErrNotOurs)
 	}
 	schema, version := "", int64(0)
 	err = r.Object(func(name []byte) (err error) {
@@ -84,9 +84,9 @@ func checkVersion(data []byte) error {
 		case "version":
 			version, err = r.Int()
 		case "bomFormat", "spdxVersion":
-			err = fmt.Errorf("%w: it is an SBOM, which is a target of its own", errNotOurs)
+			err = fmt.Errorf("%w: it is an SBOM, which is a target of its own", ErrNotOurs)
 		case "runs":
-			err = fmt.Errorf("%w: it is a SARIF report", errNotOurs)
+			err = fmt.Errorf("%w: it is a SARIF report", ErrNotOurs)
 		}
 		return err
 	})
@@ -94,12 +94,12 @@ func checkVersion(data []byte) error {
 	case err != nil:
 		return err
 	case schema == "":
-		return fmt.Errorf(`%w: it has no "$schema"`, errNotOurs)
+		return fmt.Errorf(`%w: it has no "$schema"`, ErrNotOurs)
 	case schema == SchemaURL && version == DocumentVersion:
 		return nil
 	case strings.HasPrefix(schema, strings.TrimSuffix(SchemaURL, "v1.schema.json")):
 		return fmt.Errorf("it has version %d (%s), and this version of cleanbill reads only version %d", version,
 			redact.Text(schema), DocumentVersion)
 	}
-	return fmt.Errorf("%w: its schema is %s, want %s", errNotOurs, redact.Text(schema), SchemaURL)
+	return fmt.Errorf("%w: its schema is %s, want %s", ErrNotOurs, redact.Text(schema), SchemaURL)
 }
