@@ -133,3 +133,31 @@ func (l *language) fieldsOf(o *object, prefix string) []string {
 	}
 	return names
 }
+
+func TestTheExampleOfTestsIsOne(t *testing.T) {
+	page, err := os.ReadFile("../../docs/explaining.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllSubmatch(page, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d examples were found, want 1", len(blocks))
+	}
+	tests, err := ParseTests(Source{Name: "policy_test.yaml", Data: blocks[0][1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	standard, err := Builtin(Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range tests.Cases {
+		if c.Document != "" {
+			continue // of a file that only the reader has
+		}
+		v := standard.Judge(&c.Evidence, nil, c.Now)
+		for _, difference := range c.Expect.Differences(&v, &c.Evidence) {
+			t.Errorf("%s: %s", c.Name, difference)
+		}
+	}
+}
