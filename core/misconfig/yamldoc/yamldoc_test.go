@@ -1,0 +1,94 @@
+package yamldoc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func first(t testing.TB, text string) Node {
+	t.Helper()
+	docs, err := Parse([]byte(text))
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("%q: %d documents, %v", text, len(docs), err)
+	}
+	return docs[0]
+}
+
+func TestNodesAnswerWhateverTheyAre(t *testing.T) {
+	n := first(t, "a: {b: [x, y]}\nc: ~\nd: True\nd2: 'no'\n")
+	if got := n.Get("a", "b").Texts(); len(got) != 2 || got[1] != "y" {
+		t.Error(got)
+	}
+	if n.Get("a", "b", "c", "d").Exists() || !n.Get("c").IsNull() || !n.Get("d").Is("true") || n.Get("d2").Is("true") {
+		t.Error("wrong answers")
+	}
+	if at := n.Key("d"); at.Line() != 3 || at.Column() != 1 {
+		t.Errorf("%d:%d", at.Line(), at.Column())
+	}
+}
+
+func TestMergeKeysAndAliasesAreFollowed(t *testing.T) {
+	n := first(t, "x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\nz: *x\n")
+	if n.Get("y", "a").Text() != "1" || n.Get("y", "b").Text() != "3" || n.Get("z", "b").Text() != "2" {
+		t.Error("merge or alias not followed")
+	}
+	if len(n.Get("y").Pairs()) != 2 {
+		t.Error(len(n.Get("y").Pairs()))
+	}
+}
+
+func TestTheLastOfTwoEqualKeysCounts(t *testing.T) {
+	if first(t, "privileged: false\nprivileged: true\n").Get("privileged").Text() != "true" {
+		t.Error("the first counted")
+	}
+}
+
+func TestBombsEndInAnErrorAndNotInMemory(t *testing.T) {
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for i := range 20 {
+		bomb += fmt.Sprintf("%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c]\n", 'b'+i, 'b'+i, 'a'+i, 'a'+i, 'a'+i, 'a'+i, 'a'+i, 'a'+i)
+	}
+	if _, err := first(t, bomb).Value(); !errors.Is(err, errTooDeep) {
+		t.Errorf("a bomb: %v", err)
+	}
+	if _, err := first(t, "a: &a [*a]").Value(); !errors.Is(err, errTooDeep) {
+		t.Errorf("a cycle: %v", err)
+	}
+	first(t, bomb).Walk(func(Node) {})
+	var tooLarge *TooLarge
+	if _, err := Parse([]byte(strings.Repeat("[", maxNodes+1))); !errors.As(err, &tooLarge) {
+		t.Errorf("many nodes: %v", err)
+	}
+	if _, err := Parse(make([]byte, maxSize+1)); !errors.As(err, &tooLarge) {
+		t.Errorf("many bytes: %v", err)
+	}
+	if _, err := Parse([]byte(strings.Repeat("[", maxNodes/2))); err == nil {
+		t.Error("deep nesting was read")
+	}
+}
+
+func TestJSONWithTabsIsRead(t *testing.T) {
+	if first(t, "{\n\t\"a\": \"b\"\n}").Get("a").Text() != "b" {
+		t.Error("not read")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"a: &a [*a]", "<<: {a: 1}", "{\"a\":\t1}", "a: |\n b\n---\nc: ~\n", "? [a]\n: b", "- - - x"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		docs, _ := Parse(text)
+		for _, d := range docs {
+			if d.Line() < 1 {
+				t.Fatalf("%q: a document without a place", text)
+			}
+			d.Walk(func(n Node) { _ = n.Text() })
+			_, _ = d.Value()
+			d.Get("a", "b")
+			d.Pairs()
+		}
+	})
+}
