@@ -80,3 +80,10 @@ type Anchored interface {
 	// Anchors are files or directories, relative to the root.
 	Anchors() []string
 }
+
+// Glancer is an Analyzer that never reads a file: its name, size and mode say it all. File.Content may be empty, so that
+// the walk keeps nothing of files that nobody else wants.
+type Glancer interface {
+	Analyzer
+	Glances()
+}

@@ -123,12 +123,13 @@ const (
 
 // The names of the examinations that policies require. Others have the name of their hook.
 const (
-	ExamineTarget     = "target"     // every platform was opened
-	ExamineLayers     = "layers"     // every byte of every layer was read and verified
-	ExaminePackages   = "packages"   // the inventory is whole
-	ExamineAdvisories = "advisories" // every package could be looked up
-	ExamineDistro     = "distro"     // the distribution is known
-	ExamineSecrets    = "secrets"    // every text was searched for secrets
+	ExamineTarget            = "target"            // every platform was opened
+	ExamineLayers            = "layers"            // every byte of every layer was read and verified
+	ExaminePackages          = "packages"          // the inventory is whole
+	ExamineAdvisories        = "advisories"        // every package could be looked up
+	ExamineDistro            = "distro"            // the distribution is known
+	ExamineSecrets           = "secrets"           // every text was searched for secrets
+	ExamineMisconfigurations = "misconfigurations" // every file and setting that the rules are about was looked at
 )
 
 // Examination records that something was looked at, by whom, and what could not be seen.

@@ -3,11 +3,13 @@ package gate
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
+	"github.com/cleanbill-ci/cleanbill/core/misconfig"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/core/secret"
 )
@@ -24,6 +26,14 @@ func (s *sources) secrets(dir string) (*secret.Detector, error) {
 		return nil, s.noBase(err)
 	}
 	return d, err
+}
+
+// AnalyzersOf returns those and the ones that are only for a kind of subject.
+func AnalyzersOf(kind core.SubjectKind, common []core.Analyzer) []core.Analyzer {
+	if kind == core.KindSource {
+		return slices.Concat(common, misconfig.SourceAnalyzers())
+	}
+	return slices.Concat(common, misconfig.ImageAnalyzers())
 }
 
 // RouteLogs sends what the libraries of analyzers log to l. Their logger is one for the whole process, so a program

@@ -15,6 +15,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/image"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
+	"github.com/cleanbill-ci/cleanbill/core/misconfig"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/core/sbom"
@@ -239,7 +240,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		"digest", opened.Subject.Digest, "platforms", len(opened.Images))
 
 	o := walk.Options{
-		Analyzers: analyzers,
+		Analyzers: AnalyzersOf(opened.Subject.Kind, analyzers),
 		Limits:    p.Limits,
 		Parallel:  p.Parallel,
 		Log:       g.named("walk"),
@@ -254,7 +255,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 	switch opened.Subject.Kind {
 	case core.KindSource:
 		if secrets != nil {
-			o.Analyzers = slices.Concat(analyzers, []core.Analyzer{secrets})
+			o.Analyzers = slices.Concat(o.Analyzers, []core.Analyzer{secrets})
 		}
 		evidence, err := walk.Tree(ctx, opened.Dir, opened.Subject.Name, o)
 		for _, subject := range evidence.Subjects {
@@ -267,7 +268,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 	default:
 		opened.Examinations = append(opened.Examinations, said.attested(ctx, g, opened)...)
 		if secrets != nil {
-			o.Analyzers = slices.Concat(analyzers, []core.Analyzer{secrets.Images()})
+			o.Analyzers = slices.Concat(o.Analyzers, []core.Analyzer{secrets.Images()})
 		}
 		return g.readImages(ctx, opened, o, secrets)
 	}
@@ -316,8 +317,26 @@ func (g *Gate) readImages(ctx context.Context, t *target.Target, o walk.Options,
 		return core.Evidence{}, err
 	}
 	seen.Subjects = nil
+	examineImages(images, &seen, g.Now())
 	evidence.Add(seen)
 	return evidence, nil
+}
+
+// examineImages adds what is wrong with the images as wholes to what was seen in their layers.
+func examineImages(images []*image.Image, seen *core.Evidence, now time.Time) {
+	facts := make(map[core.Digest]core.ImageFacts, len(seen.Images))
+	for _, f := range seen.Images {
+		facts[f.Subject] = f
+	}
+	files := make(map[core.Digest][]core.Finding, len(images))
+	for _, f := range seen.Findings {
+		files[f.Subject] = append(files[f.Subject], f)
+	}
+	seen.Findings = []core.Finding{}
+	for _, img := range images {
+		subject := img.Subject.Digest
+		seen.Findings = append(seen.Findings, misconfig.Image(img, facts[subject], files[subject], now)...)
+	}
 }
 
 func (g *Gate) layerProgress(e walk.Event) {

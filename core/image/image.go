@@ -26,6 +26,9 @@ type Image struct {
 	// Facts are those of the configuration. The fields that only reading the layers tells (Uncompressed, Distro, Files)
 	// are empty.
 	Facts core.ImageFacts
+	// Env are the variables of the configuration with their values. They may hold secrets: they are examined, and never
+	// recorded or logged.
+	Env []string
 	// Layers are in the order of the manifest: the base is first.
 	Layers []Layer
 }
@@ -89,7 +92,7 @@ func Parse(t target.Image, l limit.Limits) (*Image, error) {
 			layers[i].CreatedBy, layers[i].Created = history[i].CreatedBy, history[i].Created.Time
 		}
 	}
-	return &Image{Subject: t.Subject, Facts: factsOf(t, config, layers), Layers: layers}, nil
+	return &Image{Subject: t.Subject, Facts: factsOf(t, config, layers), Env: config.Config.Env, Layers: layers}, nil
 }
 
 // Name is what messages call an image: the user's name for it, and its platform.

@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -174,6 +175,8 @@ func (r *run) take(ctx context.Context, l *layer, f image.File, all []wanted, in
 		}
 		l.kept.add(f.Path, k, all)
 		c = content{ReaderAt: k, size: f.Info.Size(), release: func(bool) {}}
+	} else if r.onlyGlances(all) {
+		c = content{ReaderAt: bytes.NewReader(nil), release: func(bool) {}}
 	} else if c, err = r.buffers.hold(ctx, r.tempDir, f.Info.Size(), head, in); err != nil {
 		return err
 	}
@@ -183,6 +186,18 @@ func (r *run) take(ctx context.Context, l *layer, f image.File, all []wanted, in
 	}
 	r.pool.submit(func() { r.analyzeAll(ctx, l, f, all, c) })
 	return nil
+}
+
+// onlyGlances reports whether nobody who wants the file reads it.
+func (r *run) onlyGlances(all []wanted) bool {
+	for _, w := range all {
+		for _, i := range w.direct {
+			if !r.analyzers[i].glances {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sniffAll reads the beginning of the file if anybody sniffs, and returns it with those who still want the file.

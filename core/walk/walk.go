@@ -92,6 +92,8 @@ type analyzer struct {
 	sniffer core.Sniffer
 	relater core.Relater
 	anchors []string
+	// glances is true if it never reads a file.
+	glances bool
 }
 
 func newRun(ctx context.Context, o Options) (*run, context.Context) {
@@ -121,6 +123,7 @@ func newRun(ctx context.Context, o Options) (*run, context.Context) {
 		known.info.Examines = cmp.Or(known.info.Examines, core.ExaminePackages)
 		known.sniffer, _ = a.(core.Sniffer)
 		known.relater, _ = a.(core.Relater)
+		_, known.glances = a.(core.Glancer)
 		if anchored, ok := a.(core.Anchored); ok {
 			known.anchors = anchored.Anchors()
 		}

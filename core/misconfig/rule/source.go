@@ -187,3 +187,14 @@ func (i ignore) flaw(known func(string) bool) string {
 	}
 	return ""
 }
+
+// Within returns the place of text in a scalar that begins at line and column and has that many lines: where it stands
+// below, and otherwise the beginning. Block scalars begin on the line below their mark.
+func (s *Source) Within(line, column, lines int, text string) (int, int) {
+	for n := line; n <= line+lines && text != ""; n++ {
+		if at := strings.Index(s.Line(n), text); at >= 0 {
+			return n, at + 1
+		}
+	}
+	return line, column
+}
