@@ -20,7 +20,8 @@ func withMode(e images.Entry, mode int64) images.Entry {
 	return e
 }
 
-// misconfigured lists the misconfigurations of a result, with the layer that brought them and the one that took them away.
+// misconfigured lists the misconfigurations of a result, with the layer that brought them and the one that took
+// them away.
 func misconfigured(r *gate.Result) []string {
 	var all []string
 	for _, f := range r.Evidence.Findings {
@@ -65,7 +66,8 @@ func TestWhatWasReallyBuiltIsExaminedAndALaterLayerCanMendIt(t *testing.T) {
 	}
 	spec.Layers = append(spec.Layers,
 		images.Layer{CreatedBy: "RUN /bin/sh -c curl -fsSL https://x.example/i | sh # buildkit", Entries: []images.Entry{
-			withMode(images.Program("usr/bin/mended", []byte("x")), 0o4755), withMode(images.Program("usr/bin/left", []byte("x")), 0o4755),
+			withMode(images.Program("usr/bin/mended", []byte("x")), 0o4755), withMode(images.Program("usr/bin/left",
+				[]byte("x")), 0o4755),
 			withMode(images.Program("usr/bin/gone", []byte("x")), 0o6755), withMode(images.File("app/a", "x"), 0o666),
 			withMode(images.File("app/b", "x"), 0o666), images.HardLink("usr/bin/again", "usr/bin/gone"),
 			images.File("app/Dockerfile", "FROM alpine\n"),
@@ -78,8 +80,10 @@ func TestWhatWasReallyBuiltIsExaminedAndALaterLayerCanMendIt(t *testing.T) {
 	got := misconfigured(r)
 	for _, want := range []string{
 		"image-admin-port", "image-curl-pipe-shell", "image-missing-healthcheck", "image-root-user", "image-secret-variable",
-		fmt.Sprintf("image-setuid usr/bin/left since %d", first), fmt.Sprintf("image-setuid usr/bin/mended since %d until %d", first, first+1),
-		fmt.Sprintf("image-setuid usr/bin/gone since %d until %d", first, first+1), fmt.Sprintf("image-setuid usr/bin/again since %d", first),
+		fmt.Sprintf("image-setuid usr/bin/left since %d", first), fmt.Sprintf("image-setuid usr/bin/mended since %d until %d",
+			first, first+1),
+		fmt.Sprintf("image-setuid usr/bin/gone since %d until %d", first, first+1),
+			fmt.Sprintf("image-setuid usr/bin/again since %d", first),
 		fmt.Sprintf("image-world-writable app/a since %d", first),
 	} {
 		if !slices.Contains(got, want) {
@@ -107,7 +111,8 @@ func TestAnImageWithoutFlawsHasNone(t *testing.T) {
 
 func TestASourceTreeIsExaminedAndItsGapsAreTold(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "Dockerfile"), "FROM alpine\n# cleanbill:ignore dockerfile-sudo the base has no USER\nRUN sudo ls\n")
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM alpine\n# cleanbill:ignore dockerfile-sudo the base has no " +
+		"USER\nRUN sudo ls\n")
 	write(t, filepath.Join(dir, "go.mod"), "module x\n")
 	r := run(t, gate.Plan{Targets: []string{dir}})
 	want := []string{"dockerfile-latest-base Dockerfile", "dockerfile-root-user Dockerfile", "dockerfile-sudo Dockerfile"}

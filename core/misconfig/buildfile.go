@@ -53,7 +53,8 @@ func ignoreFile(f core.File) []byte {
 	}
 	dir := path.Dir(f.Path)
 	for _, name := range []string{
-		f.Path + ".dockerignore", path.Join(dir, ".dockerignore"), path.Join(dir, ".containerignore"), ".dockerignore", ".containerignore",
+		f.Path + ".dockerignore", path.Join(dir, ".dockerignore"), path.Join(dir, ".containerignore"), ".dockerignore",
+		".containerignore",
 	} {
 		if text, err := readRelated(f.Related, name, maxIgnore); err == nil {
 			return text

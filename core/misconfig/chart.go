@@ -51,7 +51,8 @@ func (c charts) Analyze(_ context.Context, f core.File) (core.Found, error) {
 		}
 	}
 	if templates > 0 {
-		found.Problems = append(found.Problems, core.Problem{Path: f.Path, Why: fmt.Sprintf("%d templates of this chart are not rendered, "+
+		found.Problems = append(found.Problems, core.Problem{Path: f.Path, Why: fmt.Sprintf("%d templates of this chart "+
+			"are not rendered, "+
 			"so what they make was not examined: examine the output of \"helm template\" as well", templates)})
 	}
 	return found, nil

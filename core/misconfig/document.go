@@ -116,13 +116,15 @@ func certain(p string, text []byte, err error) bool {
 	template := bytes.Contains(text, []byte("{{")) || bytes.Contains(text, []byte("{%"))
 	manifest := (bytes.HasPrefix(text, []byte("apiVersion:")) || bytes.Contains(text, []byte("\napiVersion:"))) &&
 		(bytes.HasPrefix(text, []byte("kind:")) || bytes.Contains(text, []byte("\nkind:")))
-	json := path.Ext(p) == ".json" && errors.As(err, &tooLarge) && bytes.Contains(text[:min(len(text), 4096)], []byte(`"apiVersion"`))
+	json := path.Ext(p) == ".json" && errors.As(err, &tooLarge) && bytes.Contains(text[:min(len(text), 4096)],
+		[]byte(`"apiVersion"`))
 	pipeline := strings.Contains("/"+p, "/.github/workflows/") || name == ".gitlab-ci.yml" || compose.Wants(p)
 	return json || pipeline || manifest && !template
 }
 
 const (
-	// maxBeside is how many files of a folder are looked through for a NetworkPolicy, and maxBesideSize how long each may be.
+	// maxBeside is how many files of a folder are looked through for a NetworkPolicy, and maxBesideSize how long
+	// each may be.
 	maxBeside, maxBesideSize = 200, 1 << 20
 )
 
@@ -140,7 +142,8 @@ func policyBeside(f core.File) bool {
 		if i >= maxBeside || e.IsDir() || !(documents{}).Wants(name, nil) {
 			continue
 		}
-		if text, err := readRelated(f.Related, name, maxBesideSize); err == nil && bytes.Contains(text, []byte("NetworkPolicy")) {
+		if text, err := readRelated(f.Related, name, maxBesideSize); err == nil && bytes.Contains(text,
+			[]byte("NetworkPolicy")) {
 			return true
 		}
 	}

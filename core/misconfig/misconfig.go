@@ -71,5 +71,6 @@ func ImageAnalyzers() []core.Analyzer { return []core.Analyzer{imageconfig.Files
 // Image returns the findings about an image as a whole. Found are those of its files, which are folded where there are
 // many of one kind in one folder; facts are those that reading the layers has filled in.
 func Image(img *image.Image, facts core.ImageFacts, found []core.Finding, now time.Time) []core.Finding {
-	return append(imageconfig.Fold(found), imageconfig.Examine(imageconfig.Config{Facts: facts, Env: img.Env, Now: now})...)
+	return append(imageconfig.Fold(found), imageconfig.Examine(imageconfig.Config{Facts: facts, Env: img.Env,
+		Now: now})...)
 }

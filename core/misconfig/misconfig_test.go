@@ -92,7 +92,8 @@ func TestEveryRuleHasSamples(t *testing.T) {
 	}
 	// These are about files of images, whose test is a table of modes.
 	fileRules := map[string]bool{
-		"image-setuid": true, "image-world-writable": true, "image-shell": true, "image-package-manager": true, rule.BadIgnore().ID: true,
+		"image-setuid": true, "image-world-writable": true, "image-shell": true, "image-package-manager": true,
+		rule.BadIgnore().ID: true,
 	}
 	for _, r := range Rules() {
 		for _, kind := range []string{"flags", "spares"} {
@@ -105,12 +106,13 @@ func TestEveryRuleHasSamples(t *testing.T) {
 
 func TestEveryFamilyFindsItsFiles(t *testing.T) {
 	findings, gaps := found(tree(t, map[string]string{
-		"Dockerfile":                      "FROM alpine:3.20\nRUN sudo ls\nUSER 1\n",
-		"deploy/pod.json":                 `{"apiVersion": "v1", "kind": "Pod", "spec": {"hostNetwork": true, "containers": [{"name": "c"}]}}`,
-		"compose.yaml":                    "services:\n  a:\n    build: .\n    privileged: true\n    user: '1'\n",
-		".github/workflows/ci.yml":        "on: push\npermissions: write-all\njobs:\n  a:\n    runs-on: x\n",
-		".gitlab-ci.yml":                  "a:\n  script:\n    - eval $CI_COMMIT_TITLE\n",
-		"t.yaml":                          "apiVersion: tekton.dev/v1\nkind: Task\nspec:\n  steps:\n    - name: s\n      script: echo $(params.x)\n",
+		"Dockerfile":               "FROM alpine:3.20\nRUN sudo ls\nUSER 1\n",
+		"deploy/pod.json":          `{"apiVersion": "v1", "kind": "Pod", "spec": {"hostNetwork": true, "containers": [{"name": "c"}]}}`,
+		"compose.yaml":             "services:\n  a:\n    build: .\n    privileged: true\n    user: '1'\n",
+		".github/workflows/ci.yml": "on: push\npermissions: write-all\njobs:\n  a:\n    runs-on: x\n",
+		".gitlab-ci.yml":           "a:\n  script:\n    - eval $CI_COMMIT_TITLE\n",
+		"t.yaml": "apiVersion: tekton.dev/v1\nkind: Task\nspec:\n  steps:\n    - name: s\n      " +
+			"script: echo $(params.x)\n",
 		"node_modules/a/Dockerfile":       "FROM alpine\n",
 		"node_modules/a/b.yaml":           "apiVersion: v1\nkind: Pod\nspec: {hostPID: true}\n",
 		"package.json":                    `{"name": "x"}`,
@@ -142,7 +144,8 @@ func TestWhatSurelyIsOfAKindAndCannotBeReadIsAGap(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		"a.yaml": "a: [\n", "b.yaml": "apiVersion: v1\nkind: Pod\n{{ if }}\n", "c.json": "{", "d.yml": "jobs: [\n", "Dockerfile.tmpl": "x",
+		"a.yaml": "a: [\n", "b.yaml": "apiVersion: v1\nkind: Pod\n{{ if }}\n", "c.json": "{", "d.yml": "jobs: [\n",
+		"Dockerfile.tmpl": "x",
 	} {
 		if _, gaps := found(tree(t, map[string]string{name: text})); len(gaps) != 0 {
 			t.Errorf("%s: %q", name, gaps)
@@ -232,11 +235,15 @@ func TestTheDocumentationIsOfTheseRules(t *testing.T) {
 func FuzzAnalyze(f *testing.F) {
 	f.Add("a.yaml", []byte("apiVersion: v1\nkind: Pod\nspec: {containers: [{}]}\n"))
 	f.Add("Dockerfile", []byte("FROM a\nCOPY . .\n"))
-	f.Add("compose.yml", []byte("services: {a: {ports: ['22', '127.0.0.1:22:22'], volumes: [/:/x], environment: [TOKEN=abcdef]}}\n"))
-	f.Add(".github/workflows/a.yml", []byte("on: pull_request_target\njobs: {a: {runs-on: self-hosted, steps: [{run: '${{ github.head_ref }}'}]}}\n"))
+	f.Add("compose.yml", []byte("services: {a: {ports: ['22', '127.0.0.1:22:22'], volumes: [/:/x], environment: "+
+		"[TOKEN=abcdef]}}\n"))
+	f.Add(".github/workflows/a.yml", []byte("on: pull_request_target\njobs: {a: {runs-on: self-hosted, steps: [{run: "+
+		"'${{ github.head_ref }}'}]}}\n"))
 	f.Add("action.yml", []byte("runs: {using: composite, steps: [{run: |\n curl x | sh\n}]}\n"))
-	f.Add(".gitlab-ci.yml", []byte("include: [{remote: http://x}, {component: a/b@1}]\na: {script: [eval $CI_COMMIT_TITLE, 'curl x | sh']}\n"))
-	f.Add("t.yaml", []byte("apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{script: $(params.x), image: a}], volumes: [{hostPath: {path: /}}]}\n"))
+	f.Add(".gitlab-ci.yml", []byte("include: [{remote: http://x}, {component: a/b@1}]\na: {script: [eval "+
+		"$CI_COMMIT_TITLE, 'curl x | sh']}\n"))
+	f.Add("t.yaml", []byte("apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{script: $(params.x), image: a}], "+
+		"volumes: [{hostPath: {path: /}}]}\n"))
 	f.Add("Chart.yaml", []byte("apiVersion: v2\n"))
 	analyzers := SourceAnalyzers()
 	f.Fuzz(func(t *testing.T, name string, text []byte) {

@@ -20,7 +20,8 @@ func (glancer) Glances()                              {}
 func (glancer) Wants(_ string, info fs.FileInfo) bool { return info.Mode().Perm()&0o002 != 0 }
 
 func (glancer) Analyze(_ context.Context, f core.File) (core.Found, error) {
-	return core.Found{Findings: []core.Finding{{Fingerprint: fmt.Sprintf("%d of %d", f.Content.Size(), f.Info.Size())}}}, nil
+	return core.Found{Findings: []core.Finding{{Fingerprint: fmt.Sprintf("%d of %d", f.Content.Size(), f.Info.Size())}}},
+		nil
 }
 
 func TestNothingIsKeptOfAFileForThoseWhoNeverReadIt(t *testing.T) {
@@ -29,7 +30,8 @@ func TestNothingIsKeptOfAFileForThoseWhoNeverReadIt(t *testing.T) {
 		e.Mode = 0o666
 		return e
 	}
-	img, err := image.Parse(layertest.Image(t, "app", layertest.Layer(t, open("a", "0123456789"), open("list", "pkg 1"))), limit.Defaults())
+	img, err := image.Parse(layertest.Image(t, "app", layertest.Layer(t, open("a", "0123456789"), open("list", "pkg 1"))),
+		limit.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,8 @@ import (
 
 func adminPort() check {
 	r := rule.Rule{
-		ID: "compose-admin-port", Title: "A port of administration or of a database is published", Severity: core.SeverityMedium,
+		ID: "compose-admin-port", Title: "A port of administration or of a database is published",
+		Severity:   core.SeverityMedium,
 		Why:        "Docker publishes ports on every address of the host, past its firewall.",
 		Fix:        "Publish it on 127.0.0.1, or not at all: services of one file reach each other without.",
 		References: []string{"CIS Docker 5.7, 5.13", "NIST SP 800-190 4.3.3"},

@@ -16,7 +16,8 @@ import (
 // Wants reports whether a file is a Compose file by its name.
 func Wants(p string) bool {
 	name := strings.ToLower(path.Base(p))
-	return (strings.HasPrefix(name, "docker-compose") || strings.HasPrefix(name, "compose") || strings.HasPrefix(name, "podman-compose")) &&
+	return (strings.HasPrefix(name, "docker-compose") || strings.HasPrefix(name, "compose") || strings.HasPrefix(name,
+		"podman-compose")) &&
 		(strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".yaml"))
 }
 
@@ -55,7 +56,8 @@ func (s service) hit(at yamldoc.Node, detail string, more ...string) rule.Hit {
 	if detail != "" {
 		what += ": " + detail
 	}
-	return rule.Hit{Detail: what, Line: at.Line(), Column: at.Column(), Start: s.key.Line(), Object: append([]string{s.name}, more...)}
+	return rule.Hit{Detail: what, Line: at.Line(), Column: at.Column(), Start: s.key.Line(),
+		Object: append([]string{s.name}, more...)}
 }
 
 // mount is a path of the host that a service mounts.
@@ -111,5 +113,6 @@ func (s service) ports() []published {
 }
 
 func isLocal(host string) bool {
-	return strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "localhost") || strings.HasPrefix(host, "[::1]") || host == "::1"
+	return strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "localhost") || strings.HasPrefix(host, "[::1]") ||
+		host == "::1"
 }

@@ -18,7 +18,8 @@ func latestImage() check {
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, s := range f.services {
 			image := s.Get("image")
-			if text := image.Text(); text != "" && !strings.Contains(text, "$") && !s.Get("build").Exists() && known.ParseReference(text).Latest() {
+			if text := image.Text(); text != "" && !strings.Contains(text, "$") && !s.Get("build").Exists() &&
+				known.ParseReference(text).Latest() {
 				report(s.hit(image, text))
 			}
 		}

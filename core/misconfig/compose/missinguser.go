@@ -21,7 +21,8 @@ func missingUser() check {
 				h := s.hit(user, "user "+user.Text())
 				h.Severity = core.SeverityMedium
 				report(h)
-			case !user.Exists() && s.Get("image").Exists() && !s.Get("extends").Exists() && !known.NonRoot(s.Get("image").Text()):
+			case !user.Exists() && s.Get("image").Exists() && !s.Get("extends").Exists() &&
+				!known.NonRoot(s.Get("image").Text()):
 				report(s.hit(s.key, "no user"))
 			}
 		}

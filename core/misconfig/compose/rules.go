@@ -11,7 +11,8 @@ type check struct {
 // checks is every rule of this family.
 func checks() []check {
 	return []check{
-		privileged(), engineSocket(), hostPath(), hostNamespaces(), capabilities(), unconfined(), secretVariable(), adminPort(),
+		privileged(), engineSocket(), hostPath(), hostNamespaces(), capabilities(), unconfined(), secretVariable(),
+		adminPort(),
 		latestImage(), missingUser(),
 	}
 }

@@ -11,7 +11,8 @@ func serviceWith(fields string) string { return "services:\n  a: {" + fields + "
 
 func TestFilesAreKnownByTheirNames(t *testing.T) {
 	for name, want := range map[string]bool{
-		"compose.yaml": true, "a/docker-compose.prod.yml": true, "composer.json": false, "docker-compose.md": false, "services.yml": false,
+		"compose.yaml": true, "a/docker-compose.prod.yml": true, "composer.json": false, "docker-compose.md": false,
+		"services.yml": false,
 	} {
 		if Wants(name) != want {
 			t.Errorf("%s: %v", name, !want)
@@ -20,7 +21,8 @@ func TestFilesAreKnownByTheirNames(t *testing.T) {
 }
 
 func TestPrivilegedServicesAreFound(t *testing.T) {
-	flags(t, "compose-privileged", serviceWith("privileged: true"), "x-a: &a {privileged: true}\nservices: {a: {<<: *a}}\n")
+	flags(t, "compose-privileged", serviceWith("privileged: true"), "x-a: &a {privileged: true}\nservices: {a: {<<: "+
+		"*a}}\n")
 	spares(t, "compose-privileged", serviceWith("privileged: false"), serviceWith("image: 'a:1'"))
 }
 
@@ -32,11 +34,13 @@ func TestSocketsOfEnginesAreFound(t *testing.T) {
 
 func TestPathsThatGiveTheHostAwayAreFound(t *testing.T) {
 	flags(t, "compose-host-path", serviceWith("volumes: ['/:/host']"), serviceWith("volumes: ['/etc:/x']"))
-	spares(t, "compose-host-path", serviceWith("volumes: ['./data:/x', 'v:/y', '/srv/app:/z']"), serviceWith("volumes: ['/etc/localtime:/etc/localtime:ro']"))
+	spares(t, "compose-host-path", serviceWith("volumes: ['./data:/x', 'v:/y', '/srv/app:/z']"),
+		serviceWith("volumes: ['/etc/localtime:/etc/localtime:ro']"))
 }
 
 func TestNamespacesOfTheHostAreFound(t *testing.T) {
-	flags(t, "compose-host-namespaces", serviceWith("network_mode: host"), serviceWith("pid: host"), serviceWith("ipc: host"))
+	flags(t, "compose-host-namespaces", serviceWith("network_mode: host"), serviceWith("pid: host"),
+		serviceWith("ipc: host"))
 	spares(t, "compose-host-namespaces", serviceWith("network_mode: bridge"), serviceWith("pid: 'service:b'"))
 }
 
@@ -47,23 +51,29 @@ func TestCapabilitiesAreFound(t *testing.T) {
 }
 
 func TestProtectionsThatAreSwitchedOffAreFound(t *testing.T) {
-	flags(t, "compose-unconfined", serviceWith("security_opt: ['seccomp:unconfined']"), serviceWith("security_opt: [apparmor=unconfined]"), serviceWith("security_opt: [label=disable]"))
+	flags(t, "compose-unconfined", serviceWith("security_opt: ['seccomp:unconfined']"),
+		serviceWith("security_opt: [apparmor=unconfined]"), serviceWith("security_opt: [label=disable]"))
 	spares(t, "compose-unconfined", serviceWith("security_opt: ['no-new-privileges:true']"))
 }
 
 func TestSecretsInVariablesAreFound(t *testing.T) {
-	flags(t, "compose-secret-variable", serviceWith("environment: {DB_PASSWORD: hunter22}"), serviceWith("environment: [DB_PASSWORD=hunter22]"))
-	spares(t, "compose-secret-variable", serviceWith("environment: {DB_PASSWORD: '${DB_PASSWORD}', A: b}"), serviceWith("environment: [DB_PASSWORD]"), serviceWith("environment: {DB_PASSWORD_FILE: /run/secrets/x}"))
+	flags(t, "compose-secret-variable", serviceWith("environment: {DB_PASSWORD: hunter22}"),
+		serviceWith("environment: [DB_PASSWORD=hunter22]"))
+	spares(t, "compose-secret-variable", serviceWith("environment: {DB_PASSWORD: '${DB_PASSWORD}', A: b}"),
+		serviceWith("environment: [DB_PASSWORD]"), serviceWith("environment: {DB_PASSWORD_FILE: /run/secrets/x}"))
 }
 
 func TestPublishedPortsOfAdministrationAreFound(t *testing.T) {
-	flags(t, "compose-admin-port", serviceWith("ports: ['2222:22']"), serviceWith("ports: ['5432:5432']"), serviceWith("ports: [{target: 6379, published: 6379}]"), serviceWith("ports: ['22']"))
-	spares(t, "compose-admin-port", serviceWith("ports: ['127.0.0.1:5432:5432', '8080:80']"), serviceWith("ports: [{target: 22, host_ip: 127.0.0.1}]"))
+	flags(t, "compose-admin-port", serviceWith("ports: ['2222:22']"), serviceWith("ports: ['5432:5432']"),
+		serviceWith("ports: [{target: 6379, published: 6379}]"), serviceWith("ports: ['22']"))
+	spares(t, "compose-admin-port", serviceWith("ports: ['127.0.0.1:5432:5432', '8080:80']"),
+		serviceWith("ports: [{target: 22, host_ip: 127.0.0.1}]"))
 }
 
 func TestLatestImagesAreFound(t *testing.T) {
 	flags(t, "compose-latest-image", serviceWith("image: nginx"), serviceWith("image: 'r.example/a:latest'"))
-	spares(t, "compose-latest-image", serviceWith("image: 'nginx:1'"), serviceWith("image: app, build: ."), serviceWith("image: '${IMAGE}'"))
+	spares(t, "compose-latest-image", serviceWith("image: 'nginx:1'"), serviceWith("image: app, build: ."),
+		serviceWith("image: '${IMAGE}'"))
 }
 
 func TestServicesThatRunAsRootAreFound(t *testing.T) {

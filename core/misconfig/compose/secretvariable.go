@@ -11,9 +11,10 @@ import (
 func secretVariable() check {
 	r := rule.Rule{
 		ID: "compose-secret-variable", Title: "A secret stands in the file as a variable", Severity: core.SeverityMedium,
-		Why:        "Whoever can read the file or its history has the secret.",
-		Fix:        "Use secrets, or a variable of the shell (${NAME}), and renew what was published.",
-		References: []string{"CIS Docker 4.10", "NIST SP 800-190 4.1.4", "https://docs.docker.com/compose/how-tos/use-secrets/"},
+		Why: "Whoever can read the file or its history has the secret.",
+		Fix: "Use secrets, or a variable of the shell (${NAME}), and renew what was published.",
+		References: []string{"CIS Docker 4.10", "NIST SP 800-190 " +
+			"4.1.4", "https://docs.docker.com/compose/how-tos/use-secrets/"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, s := range f.services {

@@ -18,7 +18,8 @@ func unconfined() check {
 		for _, s := range f.services {
 			for _, o := range s.Get("security_opt").Items() {
 				option := strings.ReplaceAll(strings.ToLower(o.Text()), "=", ":")
-				if strings.HasSuffix(option, ":unconfined") || strings.HasSuffix(option, "label:disable") || option == "no-new-privileges:false" {
+				if strings.HasSuffix(option, ":unconfined") || strings.HasSuffix(option, "label:disable") ||
+					option == "no-new-privileges:false" {
 					report(s.hit(o, o.Text(), option))
 				}
 			}

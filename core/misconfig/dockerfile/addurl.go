@@ -12,10 +12,11 @@ import (
 func addURL() check {
 	r := rule.Rule{
 		ID: "dockerfile-add-url", Title: "ADD downloads without a checksum", Severity: core.SeverityMedium,
-		Why:        "What the address serves on the day of the build becomes part of the image, whoever put it there.",
-		Fix:        "Write ADD --checksum=sha256:… for files, and #COMMIT behind the address of a Git repository.",
-		References: []string{"CIS Docker 4.9", "NIST SP 800-190 4.1.4", "https://docs.docker.com/reference/dockerfile/#add---checksum"},
-		Aliases:    []string{"DL3020"}, Weaknesses: []string{"CWE-494"},
+		Why: "What the address serves on the day of the build becomes part of the image, whoever put it there.",
+		Fix: "Write ADD --checksum=sha256:… for files, and #COMMIT behind the address of a Git repository.",
+		References: []string{"CIS Docker 4.9", "NIST SP 800-190 " +
+			"4.1.4", "https://docs.docker.com/reference/dockerfile/#add---checksum"},
+		Aliases: []string{"DL3020"}, Weaknesses: []string{"CWE-494"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, st := range f.steps {
@@ -34,7 +35,8 @@ func addURL() check {
 
 // isRemote reports whether ADD takes a source from the network, other than a commit of a Git repository.
 func isRemote(source string) bool {
-	git := strings.HasPrefix(source, "git@") || strings.HasPrefix(source, "git://") || strings.HasPrefix(source, "ssh://") ||
+	git := strings.HasPrefix(source, "git@") || strings.HasPrefix(source, "git://") || strings.HasPrefix(source,
+		"ssh://") ||
 		strings.Contains(source, ".git#") || strings.HasSuffix(source, ".git")
 	if git {
 		_, fragment, _ := strings.Cut(source, "#")

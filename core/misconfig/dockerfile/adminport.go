@@ -11,7 +11,8 @@ import (
 func adminPort() check {
 	r := rule.Rule{
 		ID: "dockerfile-admin-port", Title: "A port of remote administration is exposed", Severity: core.SeverityMedium,
-		Why: "A container is replaced, not administered: a service for logging in is one more way in, with keys and passwords of " +
+		Why: "A container is replaced, not administered: a service for logging in is one more way in, with keys and " +
+			"passwords of " +
 			"its own.",
 		Fix:        "Take the service and EXPOSE away; use exec of the platform to look into a container.",
 		References: []string{"CIS Docker 5.7", "NIST SP 800-190 4.1.2"},

@@ -47,8 +47,10 @@ func holdsSecrets(p string) bool {
 	p = path.Clean(strings.TrimPrefix(p, "/"))
 	base := path.Base(p)
 	return slices.Contains([]string{
-		".env", ".npmrc", ".pypirc", ".netrc", ".git-credentials", ".pgpass", ".dockercfg", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+		".env", ".npmrc", ".pypirc", ".netrc", ".git-credentials", ".pgpass", ".dockercfg", "id_rsa", "id_dsa", "id_ecdsa",
+		"id_ed25519",
 		".ssh", ".aws", ".gnupg", ".kube", "kubeconfig", ".git", ".htpasswd", ".vault-token", ".docker", "credentials.json",
-	}, base) || strings.HasPrefix(base, ".env.") && !strings.HasSuffix(base, ".example") && !strings.HasSuffix(base, ".sample") ||
+	}, base) || strings.HasPrefix(base, ".env.") && !strings.HasSuffix(base, ".example") && !strings.HasSuffix(base,
+		".sample") ||
 		strings.HasSuffix(p, ".docker/config.json") || strings.HasSuffix(p, ".aws/credentials")
 }

@@ -8,9 +8,11 @@ import (
 func curlPipeShell() check {
 	r := rule.Rule{
 		ID: "dockerfile-curl-pipe-shell", Title: "A download is executed unseen", Severity: core.SeverityHigh,
-		Why: "Whoever controls the server, or the connection, executes commands in the build. Nothing says afterwards what was " +
+		Why: "Whoever controls the server, or the connection, executes commands in the build. Nothing says afterwards " +
+			"what was " +
 			"executed.",
-		Fix:        "Download a file of a fixed version, verify its checksum or signature in the same RUN, and only then execute it.",
+		Fix: "Download a file of a fixed version, verify its checksum or signature in the same RUN, and only then " +
+			"execute it.",
 		References: []string{"CIS Docker 4.4", "NIST SP 800-190 4.1.4"},
 		Weaknesses: []string{"CWE-494"},
 	}

@@ -1,4 +1,5 @@
-// Package dockerfile examines Dockerfiles and Containerfiles: stages, arguments and heredocs as BuildKit reads them, and
+// Package dockerfile examines Dockerfiles and Containerfiles: stages, arguments and heredocs as BuildKit reads
+// them, and
 // the shell scripts in them. One rule is one file.
 package dockerfile
 
@@ -47,7 +48,8 @@ func Wants(p string) bool {
 // otherKinds are endings of what only speaks of such files, or makes them.
 func otherKinds() []string {
 	return []string{
-		".md", ".txt", ".rst", ".adoc", ".html", ".go", ".py", ".js", ".ts", ".rb", ".rs", ".java", ".sh", ".bats", ".json", ".yaml",
+		".md", ".txt", ".rst", ".adoc", ".html", ".go", ".py", ".js", ".ts", ".rb", ".rs", ".java", ".sh", ".bats", ".json",
+		".yaml",
 		".yml", ".toml", ".xml", ".tmpl", ".tpl", ".j2", ".jinja", ".jinja2", ".erb", ".mustache", ".template", ".in", ".m4",
 		".dockerignore", ".containerignore", ".swp", ".bak", ".orig", ".diff", ".patch", ".lock", ".sig", ".sha256",
 	}
@@ -284,11 +286,13 @@ func onbuild(expression string) instructions.Command {
 }
 
 func posix(sh string) bool {
-	return slices.Contains([]string{"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"}, path.Base(strings.ReplaceAll(sh, `\`, "/")))
+	return slices.Contains([]string{"sh", "bash", "ash", "dash", "ksh", "zsh", "busybox"}, path.Base(strings.ReplaceAll(sh,
+		`\`, "/")))
 }
 
 func isWindows(base string) bool {
-	return strings.Contains(base, "windows/") || strings.Contains(base, "nanoserver") || strings.Contains(base, "servercore")
+	return strings.Contains(base, "windows/") || strings.Contains(base, "nanoserver") || strings.Contains(base,
+		"servercore")
 }
 
 // stageNamed is the stage that a name or number means, or -1.

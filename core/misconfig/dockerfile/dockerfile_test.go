@@ -65,8 +65,10 @@ func spares(t *testing.T, id string, texts ...string) {
 func TestFilesAreKnownByTheirNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"Dockerfile": true, "a/b/dockerfile": true, "Containerfile": true, "Dockerfile.dev": true, "Dockerfile-alpine": true,
-		"app.Dockerfile": true, "app.dockerfile": true, "Dockerfile.md": false, "DockerfileParser.java": false, "dockerfile.go": false,
-		"Dockerfile.dockerignore": false, "Dockerfile.tmpl": false, "Dockerfile_test.go": false, "Containerfile.prod": true, "mydockerfile": false,
+		"app.Dockerfile": true, "app.dockerfile": true, "Dockerfile.md": false, "DockerfileParser.java": false,
+		"dockerfile.go":           false,
+		"Dockerfile.dockerignore": false, "Dockerfile.tmpl": false, "Dockerfile_test.go": false, "Containerfile.prod": true,
+		"mydockerfile": false,
 	} {
 		if Wants(name) != want {
 			t.Errorf("%s: %v", name, !want)
@@ -93,7 +95,8 @@ func TestPlacesAreThoseOfTheFile(t *testing.T) {
 func TestFingerprintsDoNotDependOnLines(t *testing.T) {
 	one := found(t, "dockerfile-sudo", "FROM alpine:3.20\nRUN sudo ls\nRUN sudo ls\n")
 	two := found(t, "dockerfile-sudo", "# moved\n\nFROM alpine:3.20\n\nRUN sudo \\\n  ls\nRUN true\nRUN sudo ls\n")
-	if len(one) != 2 || len(two) != 2 || one[0].Fingerprint != two[0].Fingerprint || one[1].Fingerprint != two[1].Fingerprint {
+	if len(one) != 2 || len(two) != 2 || one[0].Fingerprint != two[0].Fingerprint ||
+		one[1].Fingerprint != two[1].Fingerprint {
 		t.Errorf("%+v\n%+v", one, two)
 	}
 	if one[0].Fingerprint == one[1].Fingerprint {
@@ -103,13 +106,18 @@ func TestFingerprintsDoNotDependOnLines(t *testing.T) {
 
 func TestCommentsSpeakAgainstFindingsWithAReasonOnly(t *testing.T) {
 	for text, reason := range map[string]string{
-		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo needed by the installer\nRUN sudo ls\n":                 "needed by the installer",
+		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo needed by the installer\nRUN sudo " +
+			"ls\n": "needed by the installer",
 		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-root-user, dockerfile-sudo both\nRUN true && \\\n sudo ls\n": "both",
-		"FROM alpine:3.20\nRUN true && \\\n # cleanbill:ignore dockerfile-sudo in the middle\n sudo ls\n":             "in the middle",
-		"FROM alpine:3.20\n# the installer needs it\n# hadolint ignore=DL3004\nRUN sudo ls\n":                         "the installer needs it",
-		"# hadolint global ignore=DL3004,DL3006\nFROM alpine:3.20\nRUN sudo ls\n":                                     "",
-		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo twice\n# another comment\nRUN sudo ls\n":                "twice",
-		"FROM alpine:3.20\nRUN <<EOF\nsudo ls # cleanbill:ignore dockerfile-sudo within a document\nEOF\n":            "within a document",
+		"FROM alpine:3.20\nRUN true && \\\n # cleanbill:ignore dockerfile-sudo in the middle\n sudo " +
+			"ls\n": "in the middle",
+		"FROM alpine:3.20\n# the installer needs it\n# hadolint ignore=DL3004\nRUN sudo " +
+			"ls\n": "the installer needs it",
+		"# hadolint global ignore=DL3004,DL3006\nFROM alpine:3.20\nRUN sudo ls\n": "",
+		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo twice\n# another comment\nRUN sudo " +
+			"ls\n": "twice",
+		"FROM alpine:3.20\nRUN <<EOF\nsudo ls # cleanbill:ignore dockerfile-sudo within a " +
+			"document\nEOF\n": "within a document",
 	} {
 		got := found(t, "dockerfile-sudo", text)
 		if len(got) != 1 || len(got[0].Suppressions) != 1 || got[0].Suppressions[0].Reason != reason ||
@@ -127,7 +135,8 @@ func TestCommentsSpeakAgainstFindingsWithAReasonOnly(t *testing.T) {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
-	if got := found(t, "ignore-comment", "FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo\nRUN sudo ls\n"); len(got) != 1 {
+	if got := found(t, "ignore-comment", "FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo\nRUN sudo "+
+		"ls\n"); len(got) != 1 {
 		t.Error("a comment without a reason is not told")
 	}
 }
@@ -176,7 +185,8 @@ func FuzzExamine(f *testing.F) {
 	for _, seed := range []string{
 		"FROM alpine:3\nRUN <<EOF\nsudo\nEOF\nUSER 0\n", "ARG a=b\nFROM $a AS x\nFROM x\nONBUILD RUN sudo a\nCOPY --from=x --chmod=777 . /\n",
 		"# escape=`\nFROM x\nRUN [\"sh\",\"-c\",\"sudo\"]\n", "FROM scratch\n# cleanbill:ignore a b\n# hadolint ignore=DL3002\nADD http://x /\n",
-		"FROM a\nRUN --mount=type=cache,target=/var/x --network=host \\\n # c\n curl x | sh\nEXPOSE 22 $a\nENV TOKEN=abcdef\nSHELL [\"cmd\"]\n",
+		"FROM a\nRUN --mount=type=cache,target=/var/x --network=host \\\n # c\n curl x | sh\nEXPOSE 22 $a\nENV " +
+			"TOKEN=abcdef\nSHELL [\"cmd\"]\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -190,7 +200,8 @@ func FuzzExamine(f *testing.F) {
 }
 
 func BenchmarkExamine(b *testing.B) {
-	text := "FROM debian:12\n" + strings.Repeat("RUN apt-get update && apt-get install -y curl && curl -fsSL https://x.example | sh\nENV A=b\n", 20)
+	text := "FROM debian:12\n" + strings.Repeat("RUN apt-get update && apt-get install -y curl && curl -fsSL "+
+		"https://x.example | sh\nENV A=b\n", 20)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		examine(b, text)

@@ -10,7 +10,8 @@ import (
 func insecureRun() check {
 	r := rule.Rule{
 		ID: "dockerfile-insecure-run", Title: "A build step runs without isolation", Severity: core.SeverityHigh,
-		Why: "RUN --security=insecure has all rights of the builder, and --network=host reaches what only the builder should: other " +
+		Why: "RUN --security=insecure has all rights of the builder, and --network=host reaches what only the builder " +
+			"should: other " +
 			"builds, the metadata of the cloud (then the finding is medium).",
 		Fix:        "Take the option away; if the step needs it, build that part elsewhere.",
 		References: []string{"NIST SP 800-190 4.4.3", "https://docs.docker.com/reference/dockerfile/#run---security"},

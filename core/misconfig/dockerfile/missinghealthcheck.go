@@ -10,7 +10,8 @@ import (
 func missingHealthcheck() check {
 	r := rule.Rule{
 		ID: "dockerfile-missing-healthcheck", Title: "A service has no HEALTHCHECK", Severity: core.SeverityLow,
-		Why: "Docker and Swarm cannot tell a service that hangs from one that works. Kubernetes uses probes of its own instead. " +
+		Why: "Docker and Swarm cannot tell a service that hangs from one that works. Kubernetes uses probes of its own " +
+			"instead. " +
 			"Images that expose no port are not asked for one.",
 		Fix:        "Add HEALTHCHECK with a command of the image, or HEALTHCHECK NONE if the platform looks after it.",
 		References: []string{"CIS Docker 4.6", "https://docs.docker.com/reference/dockerfile/#healthcheck"},

@@ -13,8 +13,9 @@ import (
 func packageCache() check {
 	r := rule.Rule{
 		ID: "dockerfile-package-cache", Title: "The package manager's cache stays in the image", Severity: core.SeverityLow,
-		Why:        "It makes the image larger by what nobody needs, and lists packages that are not installed.",
-		Fix:        "Clean up in the same RUN (rm -rf /var/lib/apt/lists/*, apk add --no-cache, dnf clean all), or use --mount=type=cache.",
+		Why: "It makes the image larger by what nobody needs, and lists packages that are not installed.",
+		Fix: "Clean up in the same RUN (rm -rf /var/lib/apt/lists/*, apk add --no-cache, dnf clean all), or use " +
+			"--mount=type=cache.",
 		References: []string{"CIS Docker 4.3", "https://docs.docker.com/build/building/best-practices/#apt-get"},
 		Aliases:    []string{"DL3009", "DL3019", "DL3032", "DL3036", "DL3040"},
 	}
@@ -43,7 +44,8 @@ func cacheMounted(st step) bool {
 		return false
 	}
 	for _, m := range instructions.GetMounts(run) {
-		if (m.Type == instructions.MountTypeCache || m.Type == instructions.MountTypeTmpfs) && strings.HasPrefix(m.Target, "/var/") {
+		if (m.Type == instructions.MountTypeCache || m.Type == instructions.MountTypeTmpfs) && strings.HasPrefix(m.Target,
+			"/var/") {
 			return true
 		}
 	}

@@ -11,8 +11,9 @@ import (
 func password() check {
 	r := rule.Rule{
 		ID: "dockerfile-password", Title: "A user of the image has a fixed password", Severity: core.SeverityHigh,
-		Why:        "The password is the same in every container of the image, and stands in its history.",
-		Fix:        "Leave the user without a password (it needs none to run a container), and take services for logging in away.",
+		Why: "The password is the same in every container of the image, and stands in its history.",
+		Fix: "Leave the user without a password (it needs none to run a container), and take services for logging " +
+			"in away.",
 		References: []string{"CIS Docker 4.10", "NIST SP 800-190 4.1.4"},
 		Weaknesses: []string{"CWE-798"},
 	}

@@ -11,8 +11,10 @@ type check struct {
 // checks is every rule of this family.
 func checks() []check {
 	return []check{
-		rootUser(), latestBase(), unpinnedBase(), addURL(), curlPipeShell(), unverifiedDownload(), secretVariable(), copySecret(),
-		password(), sudo(), adminPort(), setuid(), worldWritable(), insecureRun(), copyContext(), packageCache(), missingHealthcheck(),
+		rootUser(), latestBase(), unpinnedBase(), addURL(), curlPipeShell(), unverifiedDownload(), secretVariable(),
+		copySecret(),
+		password(), sudo(), adminPort(), setuid(), worldWritable(), insecureRun(), copyContext(), packageCache(),
+		missingHealthcheck(),
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/shell"
 )
 
-// readScripts parses what RUN executes. A script that is none for a POSIX shell could not be looked at, and that is said,
+// readScripts parses what RUN executes. A script that is none for a POSIX shell could not be looked at, and that
+// is said,
 // unless the file says that it is for another shell.
 func (f *file) readScripts(ctx context.Context, c *rule.Collector) {
 	for i := range f.steps {

@@ -11,9 +11,11 @@ import (
 func secretVariable() check {
 	r := rule.Rule{
 		ID: "dockerfile-secret-variable", Title: "A secret is passed as ARG or ENV", Severity: core.SeverityHigh,
-		Why: "Arguments stand in the history of the image and variables in its configuration: whoever can pull it can read them. " +
+		Why: "Arguments stand in the history of the image and variables in its configuration: whoever can pull it can " +
+			"read them. " +
 			"A value in the file itself is in the history of the sources as well.",
-		Fix:        "Mount it: RUN --mount=type=secret,id=…; give it to the container when it starts; and renew what was published.",
+		Fix: "Mount it: RUN --mount=type=secret,id=…; give it to the container when it starts; and renew what " +
+			"was published.",
 		References: []string{"CIS Docker 4.10", "NIST SP 800-190 4.1.4", "https://docs.docker.com/build/building/secrets/"},
 		Weaknesses: []string{"CWE-538"},
 	}

@@ -10,7 +10,8 @@ import (
 
 func unverifiedDownload() check {
 	r := rule.Rule{
-		ID: "dockerfile-unverified-download", Title: "Verification of downloads is switched off", Severity: core.SeverityMedium,
+		ID: "dockerfile-unverified-download", Title: "Verification of downloads is switched off",
+		Severity:   core.SeverityMedium,
 		Why:        "Without it anybody on the way can replace what is installed.",
 		Fix:        "Install the certificates or keys that are missing, and take the option away.",
 		References: []string{"NIST SP 800-190 4.1.4", "CIS Docker 4.4"},

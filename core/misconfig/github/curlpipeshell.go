@@ -8,9 +8,10 @@ import (
 func curlPipeShell() check {
 	r := rule.Rule{
 		ID: "github-curl-pipe-shell", Title: "A download is executed unseen", Severity: core.SeverityMedium,
-		Why:        "Whoever controls the server executes commands with the secrets of the job.",
-		Fix:        "Download a fixed version, verify its checksum, and only then execute it.",
-		References: []string{"CWE-494", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
+		Why: "Whoever controls the server executes commands with the secrets of the job.",
+		Fix: "Download a fixed version, verify its checksum, and only then execute it.",
+		References: []string{"CWE-494",
+			"https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, s := range f.steps {

@@ -83,7 +83,8 @@ func (f *file) triggered(events ...string) bool {
 
 // privileged reports whether strangers start the workflow with the rights of the repository.
 func (f *file) privileged() bool {
-	return f.triggered("pull_request_target", "issue_comment", "issues", "workflow_run", "discussion", "discussion_comment", "fork", "watch",
+	return f.triggered("pull_request_target", "issue_comment", "issues", "workflow_run", "discussion",
+		"discussion_comment", "fork", "watch",
 		"pull_request_review", "pull_request_review_comment")
 }
 

@@ -11,7 +11,8 @@ type check struct {
 // checks is every rule of this family.
 func checks() []check {
 	return []check{
-		headCheckout(), scriptInjection(), widePermissions(), missingPermissions(), unpinnedAction(), unpinnedImage(), selfHosted(),
+		headCheckout(), scriptInjection(), widePermissions(), missingPermissions(), unpinnedAction(), unpinnedImage(),
+		selfHosted(),
 		unsecureCommands(), curlPipeShell(),
 	}
 }

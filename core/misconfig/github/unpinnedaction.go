@@ -11,14 +11,17 @@ import (
 func unpinnedAction() check {
 	r := rule.Rule{
 		ID: "github-unpinned-action", Title: "An action is used by a tag or branch", Severity: core.SeverityMedium,
-		Why:        "Its owner, or whoever took over the account, can move the tag: the next run executes other code with your secrets. For actions of GitHub itself the finding is low.",
-		Fix:        "Pin the commit: owner/action@0123…  # v1.2.3, and let a bot renew it.",
-		References: []string{"CWE-829", "CVE-2025-30066", "CVE-2026-33634", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
+		Why: "Its owner, or whoever took over the account, can move the tag: the next run executes other code " +
+			"with your secrets. For actions of GitHub itself the finding is low.",
+		Fix: "Pin the commit: owner/action@0123…  # v1.2.3, and let a bot renew it.",
+		References: []string{"CWE-829", "CVE-2025-30066", "CVE-2026-33634",
+			"https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		pin := func(uses yamldoc.Node, job string) {
 			text := uses.Text()
-			if text == "" || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "docker://") || strings.Contains(text, "$") {
+			if text == "" || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "docker://") || strings.Contains(text,
+				"$") {
 				return
 			}
 			name, ref, _ := strings.Cut(text, "@")

@@ -12,14 +12,17 @@ import (
 func unpinnedImage() check {
 	r := rule.Rule{
 		ID: "github-unpinned-image", Title: "A job runs in an image that is named by its tag", Severity: core.SeverityLow,
-		Why:        "The tag means another content tomorrow, and that is executed with your secrets. Without a version the finding is medium.",
-		Fix:        "Add the digest: name:1.2.3@sha256:…",
-		References: []string{"NIST SP 800-190 4.2.2", "CWE-829", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
+		Why: "The tag means another content tomorrow, and that is executed with your secrets. Without a version " +
+			"the finding is medium.",
+		Fix: "Add the digest: name:1.2.3@sha256:…",
+		References: []string{"NIST SP 800-190 " +
+			"4.2.2", "CWE-829", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		pin := func(at yamldoc.Node, image, where string) {
 			ref := known.ParseReference(image)
-			if image == "" || strings.Contains(image, "$") || ref.Pinned() || image == "Dockerfile" || strings.HasPrefix(image, "./") {
+			if image == "" || strings.Contains(image, "$") || ref.Pinned() || image == "Dockerfile" || strings.HasPrefix(image,
+				"./") {
 				return
 			}
 			h := f.hit(at, image, where, ref.Name)

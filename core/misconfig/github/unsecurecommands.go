@@ -8,10 +8,12 @@ import (
 
 func unsecureCommands() check {
 	r := rule.Rule{
-		ID: "github-unsecure-commands", Title: "Commands that were withdrawn as unsafe are allowed", Severity: core.SeverityHigh,
-		Why:        "Whatever a step prints can then set the environment of all later steps.",
-		Fix:        "Take ACTIONS_ALLOW_UNSECURE_COMMANDS away, and write to GITHUB_ENV.",
-		References: []string{"CVE-2020-15228", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
+		ID: "github-unsecure-commands", Title: "Commands that were withdrawn as unsafe are allowed",
+		Severity: core.SeverityHigh,
+		Why:      "Whatever a step prints can then set the environment of all later steps.",
+		Fix:      "Take ACTIONS_ALLOW_UNSECURE_COMMANDS away, and write to GITHUB_ENV.",
+		References: []string{"CVE-2020-15228",
+			"https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		const name = "ACTIONS_ALLOW_UNSECURE_COMMANDS"

@@ -9,9 +9,11 @@ import (
 func widePermissions() check {
 	r := rule.Rule{
 		ID: "github-wide-permissions", Title: "A workflow's token may write everything", Severity: core.SeverityHigh,
-		Why:        "Any step, and any action that a step uses, can push, release and approve with it. A right to write for all jobs of a workflow is a low finding.",
-		Fix:        "List what is needed, for the job that needs it; start with permissions: {}.",
-		References: []string{"CWE-250", "https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
+		Why: "Any step, and any action that a step uses, can push, release and approve with it. A right to write " +
+			"for all jobs of a workflow is a low finding.",
+		Fix: "List what is needed, for the job that needs it; start with permissions: {}.",
+		References: []string{"CWE-250",
+			"https://docs.github.com/en/actions/security-for-github-actions/security-guides/security-hardening-for-github-actions"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		look := func(n yamldoc.Node, where string) {

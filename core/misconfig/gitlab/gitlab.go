@@ -19,9 +19,11 @@ func Is(p string, docs []yamldoc.Node) bool {
 	if strings.HasSuffix(name, ".gitlab-ci.yml") || strings.HasSuffix(name, ".gitlab-ci.yaml") {
 		return true
 	}
-	ours := len(docs) > 1 && docs[0].Get("spec", "inputs").Exists() || strings.HasPrefix(p, ".gitlab/") || strings.Contains(p, "/.gitlab/")
+	ours := len(docs) > 1 && docs[0].Get("spec", "inputs").Exists() || strings.HasPrefix(p, ".gitlab/") ||
+		strings.Contains(p, "/.gitlab/")
 	return ours && slices.ContainsFunc(docs, func(d yamldoc.Node) bool {
-		return d.Get("include").Exists() || slices.ContainsFunc(d.Pairs(), func(p yamldoc.Pair) bool { return p.Value.Get("script").Exists() })
+		return d.Get("include").Exists() || slices.ContainsFunc(d.Pairs(),
+			func(p yamldoc.Pair) bool { return p.Value.Get("script").Exists() })
 	})
 }
 
@@ -44,7 +46,8 @@ func Examine(ctx context.Context, c *rule.Collector, s *rule.Source, docs []yaml
 	for _, doc := range docs {
 		for _, p := range doc.Pairs() {
 			name := p.Key.Text()
-			if p.Value.IsMap() && !slices.Contains([]string{"variables", "workflow", "cache", "spec", "include", "artifacts"}, name) {
+			if p.Value.IsMap() && !slices.Contains([]string{"variables", "workflow", "cache", "spec", "include", "artifacts"},
+				name) {
 				f.jobs = append(f.jobs, job{p.Value, name, p.Key})
 			}
 		}

@@ -20,7 +20,8 @@ func insecureDaemon() check {
 			vars := n.Get("variables")
 			if at := vars.Get("DOCKER_TLS_CERTDIR"); at.Exists() && at.Text() == "" {
 				report(f.hit(at, "DOCKER_TLS_CERTDIR is empty", where))
-			} else if at := vars.Get("DOCKER_HOST"); strings.HasSuffix(at.Text(), ":2375") || strings.HasSuffix(at.Text(), ":2375/") {
+			} else if at := vars.Get("DOCKER_HOST"); strings.HasSuffix(at.Text(), ":2375") || strings.HasSuffix(at.Text(),
+				":2375/") {
 				report(f.hit(at, at.Text(), where))
 			}
 		}

@@ -11,7 +11,8 @@ import (
 func remoteInclude() check {
 	r := rule.Rule{
 		ID: "gitlab-remote-include", Title: "A pipeline includes a file from the network", Severity: core.SeverityMedium,
-		Why:        "What the address serves when the pipeline starts is executed with its secrets. Over http anybody on the way decides what that is (then the finding is high).",
+		Why: "What the address serves when the pipeline starts is executed with its secrets. Over http anybody on " +
+			"the way decides what that is (then the finding is high).",
 		Fix:        "Include it from a project by commit, or add integrity: sha256-… to the include.",
 		References: []string{"CWE-829", "https://docs.gitlab.com/ci/yaml/#includeremote"},
 	}

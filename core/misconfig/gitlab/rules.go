@@ -11,7 +11,8 @@ type check struct {
 // checks is every rule of this family.
 func checks() []check {
 	return []check{
-		scriptInjection(), remoteInclude(), unpinnedInclude(), unpinnedImage(), secretVariable(), insecureDaemon(), curlPipeShell(),
+		scriptInjection(), remoteInclude(), unpinnedInclude(), unpinnedImage(), secretVariable(), insecureDaemon(),
+		curlPipeShell(),
 	}
 }
 

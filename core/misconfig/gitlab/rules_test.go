@@ -9,7 +9,8 @@ import (
 
 func TestPipelinesAreKnown(t *testing.T) {
 	for name, want := range map[string]bool{
-		".gitlab-ci.yml": true, "a/b.gitlab-ci.yml": true, ".gitlab/ci/build.yml": true, "templates/a.yml": false, "a.yml": false,
+		".gitlab-ci.yml": true, "a/b.gitlab-ci.yml": true, ".gitlab/ci/build.yml": true, "templates/a.yml": false,
+		"a.yml": false,
 	} {
 		docs, err := yamldoc.Parse([]byte("a: {script: [x]}\n"))
 		if err != nil || Is(name, docs) != want {
@@ -23,35 +24,48 @@ func TestPipelinesAreKnown(t *testing.T) {
 }
 
 func TestScriptsThatExecuteWhatStrangersWriteAreFound(t *testing.T) {
-	flags(t, "gitlab-script-injection", "a: {script: ['eval \"$CI_COMMIT_TITLE\"']}\n", "a: {script: [echo $CI_MERGE_REQUEST_TITLE]}\n", "a: {before_script: ['sh -c \"echo $CI_COMMIT_MESSAGE\"']}\n", "a: {script: ['echo $[[ inputs.x ]]']}\n")
-	spares(t, "gitlab-script-injection", "a: {script: ['echo \"$CI_COMMIT_TITLE\"', echo $CI_COMMIT_SHA]}\n", "a: {script: ['T=$X make']}\n")
-	is(t, "gitlab-script-injection", "a:\n  script:\n    - |\n      true\n      eval \"$CI_COMMIT_TITLE\"\n", core.SeverityHigh, 5)
+	flags(t, "gitlab-script-injection", "a: {script: ['eval \"$CI_COMMIT_TITLE\"']}\n",
+		"a: {script: [echo $CI_MERGE_REQUEST_TITLE]}\n", "a: {before_script: ['sh -c \"echo $CI_COMMIT_MESSAGE\"']}\n",
+		"a: {script: ['echo $[[ inputs.x ]]']}\n")
+	spares(t, "gitlab-script-injection", "a: {script: ['echo \"$CI_COMMIT_TITLE\"', echo $CI_COMMIT_SHA]}\n",
+		"a: {script: ['T=$X make']}\n")
+	is(t, "gitlab-script-injection", "a:\n  script:\n    - |\n      true\n      eval \"$CI_COMMIT_TITLE\"\n",
+		core.SeverityHigh, 5)
 	is(t, "gitlab-script-injection", "a:\n  script:\n    - echo $CI_COMMIT_TITLE\n", core.SeverityMedium, 3)
 }
 
 func TestRemoteIncludesAreFound(t *testing.T) {
-	flags(t, "gitlab-remote-include", "include: {remote: 'https://x.example/a.yml'}\n", "include: ['https://x.example/a.yml']\n", "include: 'http://x.example/a.yml'\n")
-	spares(t, "gitlab-remote-include", "include: [{local: a.yml}]\n", "include: [{remote: 'https://x.example/a.yml', integrity: sha256-x}]\n")
+	flags(t, "gitlab-remote-include", "include: {remote: 'https://x.example/a.yml'}\n",
+		"include: ['https://x.example/a.yml']\n", "include: 'http://x.example/a.yml'\n")
+	spares(t, "gitlab-remote-include", "include: [{local: a.yml}]\n", "include: [{remote: 'https://x.example/a.yml', "+
+		"integrity: sha256-x}]\n")
 	is(t, "gitlab-remote-include", "include: 'http://x.example/a.yml'\n", core.SeverityHigh, 1)
 }
 
 func TestUnpinnedIncludesAreFound(t *testing.T) {
-	flags(t, "gitlab-unpinned-include", "include: [{component: x.example/a/b@~latest}]\n", "include: [{component: x.example/a/b@1}]\n", "include: [{project: a/b, file: c.yml}]\n", "include: [{project: a/b, ref: main, file: c.yml}]\n")
-	spares(t, "gitlab-unpinned-include", "include: [{component: x.example/a/b@1.2.3}, {component: x.example/a/b@$CI_COMMIT_SHA}]\n", "include: [{project: a/b, ref: 0123456789012345678901234567890123456789, file: c.yml}]\n", "include: [{template: Jobs/SAST.gitlab-ci.yml}]\n")
+	flags(t, "gitlab-unpinned-include", "include: [{component: x.example/a/b@~latest}]\n",
+		"include: [{component: x.example/a/b@1}]\n", "include: [{project: a/b, file: c.yml}]\n",
+		"include: [{project: a/b, ref: main, file: c.yml}]\n")
+	spares(t, "gitlab-unpinned-include", "include: [{component: x.example/a/b@1.2.3}, {component: "+
+		"x.example/a/b@$CI_COMMIT_SHA}]\n", "include: [{project: a/b, ref: 0123456789012345678901234567890123456789, "+
+		"file: c.yml}]\n", "include: [{template: Jobs/SAST.gitlab-ci.yml}]\n")
 }
 
 func TestUnpinnedImagesAreFound(t *testing.T) {
-	flags(t, "gitlab-unpinned-image", "image: a:1\n", "a: {image: {name: a}, script: [x]}\n", "a: {services: ['docker:27-dind'], script: [x]}\n", "default: {image: a:1}\n")
+	flags(t, "gitlab-unpinned-image", "image: a:1\n", "a: {image: {name: a}, script: [x]}\n",
+		"a: {services: ['docker:27-dind'], script: [x]}\n", "default: {image: a:1}\n")
 	spares(t, "gitlab-unpinned-image", "image: $X\n", "a: {image: 'a@sha256:0', script: [x]}\n")
 }
 
 func TestSecretsInVariablesAreFound(t *testing.T) {
-	flags(t, "gitlab-secret-variable", "variables: {DB_PASSWORD: hunter22}\n", "a: {variables: {DB_PASSWORD: {value: hunter22}}, script: [x]}\n")
+	flags(t, "gitlab-secret-variable", "variables: {DB_PASSWORD: hunter22}\n",
+		"a: {variables: {DB_PASSWORD: {value: hunter22}}, script: [x]}\n")
 	spares(t, "gitlab-secret-variable", "variables: {DB_PASSWORD: $OTHER, A: b}\n")
 }
 
 func TestDaemonsWithoutTLSAreFound(t *testing.T) {
-	flags(t, "gitlab-insecure-daemon", "variables: {DOCKER_TLS_CERTDIR: ''}\n", "a: {variables: {DOCKER_HOST: 'tcp://docker:2375'}, script: [x]}\n")
+	flags(t, "gitlab-insecure-daemon", "variables: {DOCKER_TLS_CERTDIR: ''}\n",
+		"a: {variables: {DOCKER_HOST: 'tcp://docker:2375'}, script: [x]}\n")
 	spares(t, "gitlab-insecure-daemon", "variables: {DOCKER_TLS_CERTDIR: /certs, DOCKER_HOST: 'tcp://docker:2376'}\n")
 }
 

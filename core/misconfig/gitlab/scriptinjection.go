@@ -12,7 +12,9 @@ import (
 func scriptInjection() check {
 	r := rule.Rule{
 		ID: "gitlab-script-injection", Title: "A script executes what strangers write", Severity: core.SeverityHigh,
-		Why:        "Titles, messages and names of branches are free text. Where eval or sh -c reads them again, \"$(…)\" in them is executed. Without quotes they become several words, options among them (then the finding is medium).",
+		Why: "Titles, messages and names of branches are free text. Where eval or sh -c reads them again, " +
+			"\"$(…)\" in them is executed. Without quotes they become several words, options among them (then the finding " +
+			"is medium).",
 		Fix:        "Write \"$NAME\" in quotes, and never in eval, sh -c or ssh.",
 		References: []string{"CWE-94", "https://docs.gitlab.com/ci/variables/#cicd-variable-security"},
 	}
@@ -34,7 +36,8 @@ func scriptInjection() check {
 				}
 				again := slices.ContainsFunc(script.Commands, func(c shell.Command) bool {
 					name := c.Plain().Name()
-					return (name == "eval" || name == "ssh" || (name == "sh" || name == "bash") && c.Has("-c")) && strings.Contains(c.String(), "$"+use.Name)
+					return (name == "eval" || name == "ssh" || (name == "sh" || name == "bash") && c.Has("-c")) &&
+						strings.Contains(c.String(), "$"+use.Name)
 				})
 				if again || !use.Quoted {
 					h := f.in(l, use.Name, "$"+use.Name)
@@ -53,8 +56,10 @@ func scriptInjection() check {
 // https://docs.gitlab.com/ci/variables/predefined_variables/
 func freeText() []string {
 	return []string{
-		"CI_MERGE_REQUEST_TITLE", "CI_MERGE_REQUEST_DESCRIPTION", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_MERGE_REQUEST_LABELS",
-		"CI_COMMIT_MESSAGE", "CI_COMMIT_TITLE", "CI_COMMIT_DESCRIPTION", "CI_COMMIT_REF_NAME", "CI_COMMIT_BRANCH", "CI_COMMIT_TAG_MESSAGE",
+		"CI_MERGE_REQUEST_TITLE", "CI_MERGE_REQUEST_DESCRIPTION", "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
+		"CI_MERGE_REQUEST_LABELS",
+		"CI_COMMIT_MESSAGE", "CI_COMMIT_TITLE", "CI_COMMIT_DESCRIPTION", "CI_COMMIT_REF_NAME", "CI_COMMIT_BRANCH",
+		"CI_COMMIT_TAG_MESSAGE",
 		"CI_COMMIT_AUTHOR", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME", "GITLAB_USER_NAME", "CI_COMMIT_TAG",
 	}
 }

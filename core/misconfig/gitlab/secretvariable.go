@@ -10,8 +10,9 @@ import (
 func secretVariable() check {
 	r := rule.Rule{
 		ID: "gitlab-secret-variable", Title: "A secret stands in the pipeline as a variable", Severity: core.SeverityHigh,
-		Why:        "Whoever can read the sources or their history has the secret.",
-		Fix:        "Keep it in the CI/CD settings, masked and protected, or in a secrets manager, and renew what was published.",
+		Why: "Whoever can read the sources or their history has the secret.",
+		Fix: "Keep it in the CI/CD settings, masked and protected, or in a secrets manager, and renew what was " +
+			"published.",
 		References: []string{"CWE-798", "https://docs.gitlab.com/ci/variables/#cicd-variable-security"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {

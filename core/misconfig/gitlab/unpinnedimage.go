@@ -12,7 +12,8 @@ import (
 func unpinnedImage() check {
 	r := rule.Rule{
 		ID: "gitlab-unpinned-image", Title: "A job runs in an image that is named by its tag", Severity: core.SeverityLow,
-		Why:        "The tag means another content tomorrow, and that is executed with your secrets. Without a version the finding is medium.",
+		Why: "The tag means another content tomorrow, and that is executed with your secrets. Without a version " +
+			"the finding is medium.",
 		Fix:        "Add the digest: name:1.2.3@sha256:…",
 		References: []string{"NIST SP 800-190 4.2.2", "CWE-829"},
 	}

@@ -11,7 +11,8 @@ import (
 func unpinnedInclude() check {
 	r := rule.Rule{
 		ID: "gitlab-unpinned-include", Title: "A pipeline includes what can change without you", Severity: core.SeverityLow,
-		Why:        "A branch, ~latest or a part of a version means another content tomorrow, which is executed with your secrets.",
+		Why: "A branch, ~latest or a part of a version means another content tomorrow, which is executed with " +
+			"your secrets.",
 		Fix:        "Name a full version or a commit: @1.2.3, ref: 0123…",
 		References: []string{"CWE-829", "https://docs.gitlab.com/ci/components/#component-versions"},
 	}

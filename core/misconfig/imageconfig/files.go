@@ -102,7 +102,8 @@ func worldWritable() rule.Rule {
 func shellLeft() rule.Rule {
 	return rule.Rule{
 		ID: "image-shell", Title: "The image has a shell", Severity: core.SeverityNone,
-		Why:        "An attacker who can start one program can start all others with it. Most images have one, so only strict policies ask.",
+		Why: "An attacker who can start one program can start all others with it. Most images have one, so only " +
+			"strict policies ask.",
 		Fix:        "Build on a base without (distroless, scratch), and copy the program into it.",
 		References: []string{"CIS Docker 4.3", "NIST SP 800-190 4.1.2"},
 	}
@@ -111,7 +112,8 @@ func shellLeft() rule.Rule {
 func managerLeft() rule.Rule {
 	return rule.Rule{
 		ID: "image-package-manager", Title: "The image has a package manager", Severity: core.SeverityNone,
-		Why:        "An attacker can install what is missing, and what is installed at run time was never judged. Most images have one, so only strict policies ask.",
+		Why: "An attacker can install what is missing, and what is installed at run time was never judged. Most " +
+			"images have one, so only strict policies ask.",
 		Fix:        "Build on a base without (distroless, scratch), and copy the program into it.",
 		References: []string{"CIS Docker 4.3", "NIST SP 800-190 4.1.2"},
 	}
@@ -156,7 +158,8 @@ func Fold(findings []core.Finding) []core.Finding {
 		slices.SortFunc(all, func(a, b core.Finding) int {
 			return strings.Compare(a.Locations[0].Path, b.Locations[0].Path)
 		})
-		one := rule.Finding(worldWritable(), rule.Hit{Detail: fmt.Sprintf("%d in %s", len(all), cmp.Or(key.dir, "."))}, key.dir)
+		one := rule.Finding(worldWritable(), rule.Hit{Detail: fmt.Sprintf("%d in %s", len(all), cmp.Or(key.dir, "."))},
+			key.dir)
 		one.Subject, one.Origin = all[0].Subject, all[0].Origin
 		for _, f := range all[:min(len(all), maxPlaces)] {
 			one.Locations = append(one.Locations, f.Locations...)

@@ -10,7 +10,8 @@ import (
 func fromTheFuture() check {
 	r := rule.Rule{
 		ID: "image-from-the-future", Title: "The image was created in the future", Severity: core.SeverityMedium,
-		Why:        "The clock of the builder was wrong, or somebody wrote the date: what it says of the image's age means nothing.",
+		Why: "The clock of the builder was wrong, or somebody wrote the date: what it says of the image's age " +
+			"means nothing.",
 		Fix:        "Set the clock of the builder, or SOURCE_DATE_EPOCH to the time of the commit.",
 		References: []string{"NIST SP 800-190 4.1.1", "https://reproducible-builds.org/specs/source-date-epoch/"},
 	}

@@ -51,7 +51,8 @@ func Examine(c Config) []core.Finding {
 	return findings
 }
 
-// stepOf reads a line of history: "RUN |1 NAME=value /bin/sh -c COMMAND # buildkit" of BuildKit, the same without RUN of
+// stepOf reads a line of history: "RUN |1 NAME=value /bin/sh -c COMMAND # buildkit" of BuildKit, the same
+// without RUN of
 // the builder before it, "/bin/sh -c #(nop) …" for instructions that execute nothing.
 func stepOf(layer int, line string) step {
 	s := step{layer: layer, text: line}

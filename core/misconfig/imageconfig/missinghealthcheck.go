@@ -8,7 +8,8 @@ import (
 func missingHealthcheck() check {
 	r := rule.Rule{
 		ID: "image-missing-healthcheck", Title: "A service has no HEALTHCHECK", Severity: core.SeverityLow,
-		Why:        "Docker and Swarm cannot tell a service that hangs from one that works. Kubernetes uses probes of its own instead.",
+		Why: "Docker and Swarm cannot tell a service that hangs from one that works. Kubernetes uses probes of " +
+			"its own instead.",
 		Fix:        "Add HEALTHCHECK to the Dockerfile, or waive the rule where the platform looks after it.",
 		References: []string{"CIS Docker 4.6"},
 	}

@@ -10,7 +10,8 @@ import (
 func old() check {
 	r := rule.Rule{
 		ID: "image-old", Title: "The image was built long ago", Severity: core.SeverityLow,
-		Why:        "What was fixed since then is not in it. Dates before 1990 are those of reproducible builds, and say nothing.",
+		Why: "What was fixed since then is not in it. Dates before 1990 are those of reproducible builds, and say " +
+			"nothing.",
 		Fix:        "Build it again from a current base; once a month is a good habit.",
 		References: []string{"NIST SP 800-190 4.1.1", "CIS Docker 4.4"},
 	}

@@ -9,7 +9,8 @@ import (
 func rootUser() check {
 	r := rule.Rule{
 		ID: "image-root-user", Title: "The image runs as root", Severity: core.SeverityMedium,
-		Why:        "Whoever breaks into a process that is root in its container is one flaw of the kernel or of a mount away from being root on the host.",
+		Why: "Whoever breaks into a process that is root in its container is one flaw of the kernel or of a mount " +
+			"away from being root on the host.",
 		Fix:        "End the last stage of the Dockerfile with USER and a numeric id that is not 0.",
 		References: []string{"CIS Docker 4.1", "NIST SP 800-190 4.1.2"},
 	}

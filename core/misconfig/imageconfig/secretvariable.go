@@ -11,8 +11,9 @@ import (
 func secretVariable() check {
 	r := rule.Rule{
 		ID: "image-secret-variable", Title: "A secret is in the image's configuration", Severity: core.SeverityHigh,
-		Why:        "Whoever can pull the image reads its variables, and the arguments of its build in its history.",
-		Fix:        "Build with RUN --mount=type=secret, give the variable to the container when it starts, and renew what was published.",
+		Why: "Whoever can pull the image reads its variables, and the arguments of its build in its history.",
+		Fix: "Build with RUN --mount=type=secret, give the variable to the container when it starts, and renew " +
+			"what was published.",
 		References: []string{"CIS Docker 4.10", "NIST SP 800-190 4.1.4"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {

@@ -19,10 +19,14 @@ func secretWords() []string {
 
 func harmlessWords() []string {
 	return []string{
-		"file", "path", "dir", "name", "id", "url", "uri", "endpoint", "enabled", "ttl", "length", "type", "expiry", "expires",
-		"expiration", "timeout", "public", "policy", "username", "user", "header", "host", "port", "issuer", "audience", "size",
-		"max", "min", "count", "limit", "limits", "algorithm", "lifetime", "rotation", "version", "interval", "required", "mount", "store", "ref",
-		"provider", "class", "region", "namespace", "location", "prefix", "suffix", "duration", "symbol", "mode", "regex", "pattern", "use", "allow", "disable", "enable", "empty",
+		"file", "path", "dir", "name", "id", "url", "uri", "endpoint", "enabled", "ttl", "length", "type", "expiry",
+		"expires",
+		"expiration", "timeout", "public", "policy", "username", "user", "header", "host", "port", "issuer", "audience",
+		"size",
+		"max", "min", "count", "limit", "limits", "algorithm", "lifetime", "rotation", "version", "interval", "required",
+		"mount", "store", "ref",
+		"provider", "class", "region", "namespace", "location", "prefix", "suffix", "duration", "symbol", "mode", "regex",
+		"pattern", "use", "allow", "disable", "enable", "empty",
 	}
 }
 
@@ -78,12 +82,14 @@ func wordsOf(name string) []string {
 func Literal(value string) bool {
 	v := strings.Trim(strings.TrimSpace(value), `"'`)
 	switch {
-	case len(v) < 3, strings.Contains(v, "$"), strings.Contains(v, "{{"), strings.HasPrefix(v, "<"), strings.HasPrefix(v, "%"),
+	case len(v) < 3, strings.Contains(v, "$"), strings.Contains(v, "{{"), strings.HasPrefix(v, "<"), strings.HasPrefix(v,
+		"%"),
 		strings.HasPrefix(v, "/"), strings.Trim(v, "*xX.") == "":
 		return false
 	}
 	switch strings.ToLower(v) {
-	case "true", "false", "yes", "none", "null", "nil", "undefined", "disabled", "enabled", "changeme", "placeholder", "redacted":
+	case "true", "false", "yes", "none", "null", "nil", "undefined", "disabled", "enabled", "changeme", "placeholder",
+		"redacted":
 		return false
 	}
 	_, err := strconv.ParseFloat(v, 64)
@@ -96,7 +102,8 @@ func SecretValue(value string) bool {
 		prefix string
 		length int
 	}{
-		{"AKIA", 20}, {"ASIA", 20}, {"ghp_", 40}, {"gho_", 40}, {"ghs_", 40}, {"github_pat_", 60}, {"glpat-", 26}, {"xoxb-", 30},
+		{"AKIA", 20}, {"ASIA", 20}, {"ghp_", 40}, {"gho_", 40}, {"ghs_", 40}, {"github_pat_", 60}, {"glpat-", 26}, {"xoxb-",
+			30},
 		{"xoxp-", 30}, {"sk_live_", 24}, {"npm_", 40}, {"dckr_pat_", 30}, {"AIza", 39}, {"hvs.", 28},
 	} {
 		if at := strings.Index(value, form.prefix); at >= 0 && tokenLength(value[at:]) >= form.length {
@@ -116,7 +123,8 @@ func tokenLength(s string) int {
 	return len(s)
 }
 
-// AdminPort returns what listens on a port that nobody should reach from outside; empty for other ports. A port may have
+// AdminPort returns what listens on a port that nobody should reach from outside; empty for other ports. A port
+// may have
 // a protocol behind it and a range.
 func AdminPort(port string) string {
 	port, protocol, _ := strings.Cut(port, "/")
@@ -186,7 +194,8 @@ func EngineSocket(p string) bool {
 	p = strings.TrimPrefix(p, "/var")
 	for _, s := range []string{
 		"/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/podman/podman.sock",
-		"/run/k3s/containerd/containerd.sock", "/run/dockershim.sock", "/run/cri-dockerd.sock", "/run/buildkit/buildkitd.sock",
+		"/run/k3s/containerd/containerd.sock", "/run/dockershim.sock", "/run/cri-dockerd.sock",
+		"/run/buildkit/buildkitd.sock",
 	} {
 		if p == s || p == "/run" || p == path.Dir(s) {
 			return true
@@ -198,9 +207,11 @@ func EngineSocket(p string) bool {
 // HostPath reports whether a path of the host gives away the host.
 func HostPath(p string) bool {
 	p = path.Clean(p)
-	for _, s := range []string{"/etc", "/proc", "/sys", "/root", "/boot", "/dev", "/home", "/lib/modules", "/usr", "/bin", "/sbin",
+	for _, s := range []string{"/etc", "/proc", "/sys", "/root", "/boot", "/dev", "/home", "/lib/modules", "/usr", "/bin",
+		"/sbin",
 		"/var/lib/kubelet", "/var/lib/docker", "/var/lib/containerd", "/var/log", "/var/lib/etcd"} {
-		if p == s || strings.HasPrefix(p, s+"/") && s != "/dev" && s != "/home" && s != "/usr" && s != "/var/log" && s != "/sys" && s != "/proc" && s != "/etc" {
+		if p == s || strings.HasPrefix(p, s+"/") && s != "/dev" && s != "/home" && s != "/usr" && s != "/var/log" &&
+			s != "/sys" && s != "/proc" && s != "/etc" {
 			return true
 		}
 	}
@@ -230,8 +241,10 @@ func (r Reference) Latest() bool { return r.Digest == "" && (r.Tag == "" || r.Ta
 
 // NonRoot reports whether an image's name says that it does not run as root.
 func NonRoot(image string) bool {
-	return strings.Contains(image, "nonroot") || strings.Contains(image, "non-root") || strings.Contains(image, "rootless") ||
-		strings.Contains(image, "unprivileged") || strings.HasPrefix(image, "cgr.dev/chainguard/") && !strings.HasSuffix(image, "-dev")
+	return strings.Contains(image, "nonroot") || strings.Contains(image, "non-root") || strings.Contains(image,
+		"rootless") ||
+		strings.Contains(image, "unprivileged") || strings.HasPrefix(image, "cgr.dev/chainguard/") &&
+		!strings.HasSuffix(image, "-dev")
 }
 
 // Root reports whether a user is root. Users may have a group behind them.

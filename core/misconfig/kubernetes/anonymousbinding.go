@@ -16,7 +16,8 @@ func anonymousBinding() check {
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, o := range f.objects {
-			if !o.is("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding") || harmless(o.Node.Get("roleRef", "name").Text()) {
+			if !o.is("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding") || harmless(o.Node.Get("roleRef",
+				"name").Text()) {
 				continue
 			}
 			for _, s := range o.Node.Get("subjects").Items() {
@@ -31,5 +32,6 @@ func anonymousBinding() check {
 
 // harmless are the roles that Kubernetes itself gives to everybody.
 func harmless(role string) bool {
-	return slices.Contains([]string{"system:public-info-viewer", "system:discovery", "system:basic-user", "system:service-account-issuer-discovery"}, role)
+	return slices.Contains([]string{"system:public-info-viewer", "system:discovery", "system:basic-user",
+		"system:service-account-issuer-discovery"}, role)
 }

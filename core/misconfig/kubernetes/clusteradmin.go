@@ -15,7 +15,8 @@ func clusterAdmin() check {
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, o := range f.objects {
 			ref := o.Node.Get("roleRef")
-			if o.is("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding") && ref.Get("kind").Text() == "ClusterRole" &&
+			if o.is("rbac.authorization.k8s.io", "ClusterRoleBinding", "RoleBinding") &&
+				ref.Get("kind").Text() == "ClusterRole" &&
 				ref.Get("name").Text() == "cluster-admin" {
 				h := o.hit(ref.Get("name"), "")
 				if o.Kind == "RoleBinding" { // within one namespace

@@ -8,10 +8,12 @@ import (
 
 func engineSocket() check {
 	r := rule.Rule{
-		ID: "kubernetes-engine-socket", Title: "A pod mounts the socket of the container engine", Severity: core.SeverityCritical,
-		Why:        "Whoever can write to the socket starts containers on the node with any rights: it is root on the node.",
-		Fix:        "Take the mount away; build images without the node's engine (BuildKit without root, kaniko).",
-		References: []string{"CIS Docker 5.31", "NIST SP 800-190 4.4.3", "https://kubernetes.io/docs/concepts/security/pod-security-standards/"},
+		ID: "kubernetes-engine-socket", Title: "A pod mounts the socket of the container engine",
+		Severity: core.SeverityCritical,
+		Why:      "Whoever can write to the socket starts containers on the node with any rights: it is root on the node.",
+		Fix:      "Take the mount away; build images without the node's engine (BuildKit without root, kaniko).",
+		References: []string{"CIS Docker 5.31", "NIST SP 800-190 " +
+			"4.4.3", "https://kubernetes.io/docs/concepts/security/pod-security-standards/"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, w := range f.workloads {

@@ -15,7 +15,8 @@ func ingressTLS() check {
 	return check{r, func(f *file, report func(rule.Hit)) {
 		for _, o := range f.objects {
 			if o.is("networking.k8s.io", "Ingress") || o.is("extensions", "Ingress") {
-				if spec := o.Node.Get("spec"); spec.IsMap() && len(spec.Get("tls").Items()) == 0 && (spec.Get("rules").Exists() || spec.Get("defaultBackend").Exists()) {
+				if spec := o.Node.Get("spec"); spec.IsMap() && len(spec.Get("tls").Items()) == 0 && (spec.Get("rules").Exists() ||
+					spec.Get("defaultBackend").Exists()) {
 					report(o.hit(o.Node.Key("spec"), ""))
 				}
 			}

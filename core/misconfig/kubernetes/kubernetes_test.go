@@ -68,7 +68,8 @@ func spares(t *testing.T, id string, texts ...string) {
 
 // pod is a Pod whose spec and only container have more fields, in flow style.
 func pod(spec, container string) string {
-	return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {" + join(spec, "containers: [{"+join("name: c, image: 'r.example/a:1'", container)+"}]") + "}\n"
+	return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {" + join(spec,
+		"containers: [{"+join("name: c, image: 'r.example/a:1'", container)+"}]") + "}\n"
 }
 
 func join(a, b string) string {
@@ -121,28 +122,33 @@ func TestEveryStandardOfTheLibraryIsARule(t *testing.T) {
 func TestEveryKindOfWorkloadIsExamined(t *testing.T) {
 	spec := "{containers: [{name: c, image: 'a:1', securityContext: {privileged: true}}]}"
 	for head, way := range map[string]string{
-		"apiVersion: v1\nkind: Pod\n":                                                        "spec: %",
-		"apiVersion: v1\nkind: PodTemplate\n":                                                "template: {spec: %}",
-		"apiVersion: v1\nkind: ReplicationController\n":                                      "spec: {template: {spec: %}}",
-		"apiVersion: apps/v1\nkind: Deployment\n":                                            "spec: {template: {spec: %}}",
-		"apiVersion: apps/v1\nkind: StatefulSet\n":                                           "spec: {template: {spec: %}}",
-		"apiVersion: apps/v1\nkind: DaemonSet\n":                                             "spec: {template: {spec: %}}",
-		"apiVersion: apps/v1\nkind: ReplicaSet\n":                                            "spec: {template: {spec: %}}",
-		"apiVersion: batch/v1\nkind: Job\n":                                                  "spec: {template: {spec: %}}",
-		"apiVersion: batch/v1\nkind: CronJob\n":                                              "spec: {jobTemplate: {spec: {template: {spec: %}}}}",
-		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n":                                  "spec: {template: {spec: %}}",
-		"apiVersion: v1\nkind: List\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - ": "{apiVersion: v1, kind: Pod, spec: %}",
+		"apiVersion: v1\nkind: Pod\n":                   "spec: %",
+		"apiVersion: v1\nkind: PodTemplate\n":           "template: {spec: %}",
+		"apiVersion: v1\nkind: ReplicationController\n": "spec: {template: {spec: %}}",
+		"apiVersion: apps/v1\nkind: Deployment\n":       "spec: {template: {spec: %}}",
+		"apiVersion: apps/v1\nkind: StatefulSet\n":      "spec: {template: {spec: %}}",
+		"apiVersion: apps/v1\nkind: DaemonSet\n":        "spec: {template: {spec: %}}",
+		"apiVersion: apps/v1\nkind: ReplicaSet\n":       "spec: {template: {spec: %}}",
+		"apiVersion: batch/v1\nkind: Job\n":             "spec: {template: {spec: %}}",
+		"apiVersion: batch/v1\nkind: CronJob\n": "spec: {jobTemplate: " +
+			"{spec: {template: {spec: %}}}}",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n": "spec: {template: {spec: %}}",
+		"apiVersion: v1\nkind: List\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - ": "{apiVersion: v1, kind: " +
+			"Pod, spec: %}",
 	} {
 		flags(t, "kubernetes-privileged", head+strings.ReplaceAll(way, "%", spec)+"\n")
 	}
-	flags(t, "kubernetes-privileged", `{"apiVersion": "v1",`+"\n\t"+`"kind": "Pod", "spec": {"containers": [{"name": "c", "image": "a:1", "securityContext": {"privileged": true}}]}}`)
+	flags(t, "kubernetes-privileged",
+		`{"apiVersion": "v1",`+"\n\t"+`"kind": "Pod", "spec": {"containers": [{"name": "c", "image": "a:1", "securityContext": {"privileged": true}}]}}`)
 }
 
 func TestEachContainerIsAFindingOfItsOwn(t *testing.T) {
-	text := "apiVersion: v1\nkind: Pod\nspec:\n  initContainers:\n  - name: a\n    image: x:1\n    securityContext:\n      privileged: true\n" +
+	text := "apiVersion: v1\nkind: Pod\nspec:\n  initContainers:\n  - name: a\n    image: x:1\n    securityContext:\n " +
+		"     privileged: true\n" +
 		"  containers:\n  - name: b\n    image: x:1\n  - name: c\n    image: x:1\n    securityContext: {privileged: true}\n"
 	got := found(t, "kubernetes-privileged", text)
-	if len(got) != 2 || got[0].Locations[0].Line != 8 || got[1].Locations[0].Line != 14 || got[0].Fingerprint == got[1].Fingerprint {
+	if len(got) != 2 || got[0].Locations[0].Line != 8 || got[1].Locations[0].Line != 14 ||
+		got[0].Fingerprint == got[1].Fingerprint {
 		t.Errorf("%+v", got)
 	}
 	moved := found(t, "kubernetes-privileged", "# moved\n---\n"+text)
@@ -152,15 +158,18 @@ func TestEachContainerIsAFindingOfItsOwn(t *testing.T) {
 }
 
 func TestAPatchIsNotBlamedForWhatItDoesNotSay(t *testing.T) {
-	patch := "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: [{name: c, env: []}]}}}\n"
+	patch := "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: " +
+		"[{name: c, env: []}]}}}\n"
 	if got := examine(t, patch); len(got.Findings) != 0 {
 		t.Errorf("%+v", got.Findings)
 	}
-	flags(t, "kubernetes-privileged", "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c, securityContext: {privileged: true}}]}}}\n")
+	flags(t, "kubernetes-privileged", "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: "+
+		"[{name: c, securityContext: {privileged: true}}]}}}\n")
 }
 
 func TestWhatKubernetesRefusesIsAProblem(t *testing.T) {
-	got := examine(t, "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: x, securityContext: {privileged: maybe}}]}\n")
+	got := examine(t, "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: x, securityContext: "+
+		"{privileged: maybe}}]}\n")
 	if len(got.Problems) != 1 {
 		t.Errorf("%+v", got.Problems)
 	}
@@ -171,8 +180,10 @@ func TestWhatKubernetesRefusesIsAProblem(t *testing.T) {
 
 func TestIgnoreCommentsSpeakOfContainersAndFields(t *testing.T) {
 	for _, text := range []string{
-		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  # cleanbill:ignore kubernetes-privileged it loads a module\n  - name: b\n    image: x:1\n    securityContext:\n      privileged: true\n",
-		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: b\n    image: x:1\n    securityContext:\n      privileged: true # cleanbill:ignore kubernetes-privileged it loads a module\n",
+		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  # cleanbill:ignore kubernetes-privileged it loads a module\n " +
+			" - name: b\n    image: x:1\n    securityContext:\n      privileged: true\n",
+		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: b\n    image: x:1\n    securityContext:\n      " +
+			"privileged: true # cleanbill:ignore kubernetes-privileged it loads a module\n",
 	} {
 		if got := found(t, "kubernetes-privileged", text); len(got) != 1 || len(got[0].Suppressions) != 1 {
 			t.Errorf("%+v", got)
@@ -182,8 +193,10 @@ func TestIgnoreCommentsSpeakOfContainersAndFields(t *testing.T) {
 
 func FuzzExamine(f *testing.F) {
 	for _, seed := range []string{
-		good, pod("hostNetwork: true, volumes: [{name: v, hostPath: {path: /var/run/docker.sock}}]", "env: [{name: A, value: b}]"),
-		"apiVersion: v1\nkind: List\nitems: &a [{apiVersion: v1, kind: List, items: *a}]\n", "kind: Secret\napiVersion: v1\ndata: {a: YQ==}\n",
+		good, pod("hostNetwork: true, volumes: [{name: v, hostPath: {path: /var/run/docker.sock}}]",
+			"env: [{name: A, value: b}]"),
+		"apiVersion: v1\nkind: List\nitems: &a [{apiVersion: v1, kind: List, items: *a}]\n",
+		"kind: Secret\napiVersion: v1\ndata: {a: YQ==}\n",
 		"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nrules: [{verbs: ['*'], resources: '*'}]\n",
 	} {
 		f.Add([]byte(seed))

@@ -66,7 +66,8 @@ func standards() []standard {
 		{control("host-probe", medium, baseline, "A probe or hook is sent to another host",
 			"The kubelet sends the request from the node's network, which reaches what the pod must not.",
 			"Take the field host away.", "CIS Kubernetes 5.2"),
-			"hostProbesAndHostLifecycle", [][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle"}}, nil},
+			"hostProbesAndHostLifecycle", [][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle"}},
+			nil},
 		{control("capabilities", high, baseline, "A container has more capabilities than the default",
 			"Many capabilities, such as SYS_ADMIN, are as good as root on the node.",
 			"Drop ALL, and add only what the standard allows.", "CIS Kubernetes 5.2.8"),
@@ -77,7 +78,8 @@ func standards() []standard {
 			"appArmorProfile", in("appArmorProfile"), append(in("appArmorProfile"), []string{"..", "metadata", "annotations"})},
 		{control("selinux", medium, baseline, "A container sets SELinux options that loosen it",
 			"Another type, user or role takes away what SELinux keeps a container from.",
-			"Take seLinuxOptions away, or use the types container_t, container_init_t or container_kvm_t.", "CIS Kubernetes 5.7.3"),
+			"Take seLinuxOptions away, or use the types container_t, container_init_t or container_kvm_t.",
+			"CIS Kubernetes 5.7.3"),
 			"seLinuxOptions", in("seLinuxOptions"), in("seLinuxOptions")},
 		{control("proc-mount", medium, baseline, "A container sees an unmasked /proc",
 			"The masked parts of /proc give away the node and change its kernel.",
@@ -86,7 +88,8 @@ func standards() []standard {
 		{control("seccomp-unconfined", medium, baseline, "A container runs without a seccomp profile on purpose",
 			"Every system call of the kernel is open, those with flaws as well.",
 			"Use seccompProfile with the type RuntimeDefault.", "CIS Kubernetes 5.7.2"),
-			"seccompProfile_baseline", in("seccompProfile"), append(in("seccompProfile"), []string{"..", "metadata", "annotations"})},
+			"seccompProfile_baseline", in("seccompProfile"), append(in("seccompProfile"), []string{"..", "metadata",
+				"annotations"})},
 		{control("sysctls", medium, baseline, "A pod changes settings of the kernel",
 			"Settings outside the safe set reach beyond the pod.",
 			"Take the sysctls away, or set them on the nodes.", "CIS Kubernetes 5.7.3"),
@@ -163,7 +166,8 @@ func podSecurity(ctx context.Context, c *rule.Collector, f *file) {
 		}
 		failed := map[policy.CheckID]bool{}
 		for _, check := range checks {
-			if check.level == api.LevelRestricted && (w.patch || slices.ContainsFunc(check.overrides, func(id policy.CheckID) bool { return failed[id] })) {
+			if check.level == api.LevelRestricted && (w.patch || slices.ContainsFunc(check.overrides,
+				func(id policy.CheckID) bool { return failed[id] })) {
 				continue
 			}
 			result := check.pod(meta, spec)
@@ -180,7 +184,8 @@ func podSecurity(ctx context.Context, c *rule.Collector, f *file) {
 
 // broken are the hits of a control that a pod breaks: one for each container that breaks it by itself, otherwise one
 // for the pod.
-func (w workload) broken(check evaluated, meta *metav1.ObjectMeta, spec *corev1.PodSpec, result policy.CheckResult) []rule.Hit {
+func (w workload) broken(check evaluated, meta *metav1.ObjectMeta, spec *corev1.PodSpec,
+	result policy.CheckResult) []rule.Hit {
 	var all []rule.Hit
 	for i, only := range single(spec) {
 		if i >= len(w.containers) || check.pod(meta, without(spec)).Allowed == false {

@@ -15,9 +15,12 @@ func TestPodSecurityStandardsAreFound(t *testing.T) {
 	spares(t, "kubernetes-host-probe", pod("", "livenessProbe: {httpGet: {port: 80}}"))
 	flags(t, "kubernetes-capabilities", security("capabilities: {add: [SYS_ADMIN]}"))
 	spares(t, "kubernetes-capabilities", security("capabilities: {add: [NET_BIND_SERVICE]}"))
-	flags(t, "kubernetes-apparmor", security("appArmorProfile: {type: Unconfined}"), "apiVersion: v1\nkind: Pod\nmetadata: {annotations: {container.apparmor.security.beta.kubernetes.io/c: unconfined}}\nspec: {containers: [{name: c, image: 'a:1'}]}\n")
+	flags(t, "kubernetes-apparmor", security("appArmorProfile: {type: Unconfined}"),
+		"apiVersion: v1\nkind: Pod\nmetadata: {annotations: {container.apparmor.security.beta.kubernetes.io/c: "+
+			"unconfined}}\nspec: {containers: [{name: c, image: 'a:1'}]}\n")
 	spares(t, "kubernetes-apparmor", security("appArmorProfile: {type: RuntimeDefault}"))
-	flags(t, "kubernetes-selinux", security("seLinuxOptions: {type: spc_t}"), pod("securityContext: {seLinuxOptions: {user: x}}", ""))
+	flags(t, "kubernetes-selinux", security("seLinuxOptions: {type: spc_t}"),
+		pod("securityContext: {seLinuxOptions: {user: x}}", ""))
 	spares(t, "kubernetes-selinux", security("seLinuxOptions: {type: container_t}"))
 	flags(t, "kubernetes-proc-mount", security("procMount: Unmasked"))
 	spares(t, "kubernetes-proc-mount", security("procMount: Default"))

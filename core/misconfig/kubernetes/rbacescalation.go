@@ -11,7 +11,8 @@ import (
 func rbacEscalation() check {
 	r := rule.Rule{
 		ID: "kubernetes-rbac-escalation", Title: "A role can give itself more rights", Severity: core.SeverityMedium,
-		Why:        "With escalate, bind or impersonate, or by entering pods of others, whoever has the role gets the rights of somebody else.",
+		Why: "With escalate, bind or impersonate, or by entering pods of others, whoever has the role gets the " +
+			"rights of somebody else.",
 		Fix:        "Take the verbs away, or name the objects that they are needed for (resourceNames).",
 		References: []string{"CIS Kubernetes 5.1.8", "https://kubernetes.io/docs/concepts/security/rbac-good-practices/"},
 	}

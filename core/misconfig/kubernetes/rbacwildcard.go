@@ -11,7 +11,8 @@ import (
 func rbacWildcard() check {
 	r := rule.Rule{
 		ID: "kubernetes-rbac-wildcard", Title: "A role allows everything", Severity: core.SeverityHigh,
-		Why:        "The role grows with every kind of object that is installed, and includes reading secrets and starting pods. For a role of one namespace, or of one group that is not the core one, the finding is medium.",
+		Why: "The role grows with every kind of object that is installed, and includes reading secrets and " +
+			"starting pods. For a role of one namespace, or of one group that is not the core one, the finding is medium.",
 		Fix:        "List the resources and verbs that are needed.",
 		References: []string{"CIS Kubernetes 5.1.3", "https://kubernetes.io/docs/concepts/security/rbac-good-practices/"},
 	}
@@ -28,8 +29,10 @@ func rbacWildcard() check {
 			case resources.Contains("*"):
 				at, detail = resources, "all resources"
 			}
-			h := o.hit(at, detail, strings.Join(verbs.Texts(), ","), strings.Join(resources.Texts(), ","), strings.Join(n.Get("apiGroups").Texts(), ","))
-			if groups := n.Get("apiGroups"); o.Kind == "Role" || detail != "all verbs on all resources" || !groups.Contains("*") && !groups.Contains("") {
+			h := o.hit(at, detail, strings.Join(verbs.Texts(), ","), strings.Join(resources.Texts(), ","),
+				strings.Join(n.Get("apiGroups").Texts(), ","))
+			if groups := n.Get("apiGroups"); o.Kind == "Role" || detail != "all verbs on all resources" ||
+				!groups.Contains("*") && !groups.Contains("") {
 				h.Severity = core.SeverityMedium
 			}
 			report(h)

@@ -12,7 +12,8 @@ type check struct {
 func checks() []check {
 	return []check{
 		engineSocket(), clusterAdmin(), anonymousBinding(), rbacWildcard(), rbacEscalation(), rbacSecrets(), secretVariable(),
-		secretAsVariable(), secretManifest(), writableSecret(), unencryptedStorage(), latestImage(), resourceLimits(), missingProbes(),
+		secretAsVariable(), secretManifest(), writableSecret(), unencryptedStorage(), latestImage(), resourceLimits(),
+		missingProbes(),
 		writableRoot(), serviceAccountToken(), networkPolicy(), ingressTLS(),
 	}
 }

@@ -8,7 +8,8 @@ import (
 func secretAsVariable() check {
 	r := rule.Rule{
 		ID: "kubernetes-secret-as-variable", Title: "A Secret is passed as a variable", Severity: core.SeverityLow,
-		Why:        "Variables show in crash reports and logs, and go to every program that the container starts; files do not.",
+		Why: "Variables show in crash reports and logs, and go to every program that the container starts; files " +
+			"do not.",
 		Fix:        "Mount the Secret as a volume.",
 		References: []string{"CIS Kubernetes 5.4.1", "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"},
 	}

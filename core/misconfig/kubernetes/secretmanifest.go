@@ -10,9 +10,11 @@ import (
 
 func secretManifest() check {
 	r := rule.Rule{
-		ID: "kubernetes-secret-manifest", Title: "A Secret is kept in the sources with its values", Severity: core.SeverityMedium,
-		Why:        "Base64 hides nothing: whoever reads the sources, or ever read them, has the values.",
-		Fix:        "Keep it outside (an operator for external secrets), or encrypted (SealedSecret, SOPS), and renew what was published.",
+		ID: "kubernetes-secret-manifest", Title: "A Secret is kept in the sources with its values",
+		Severity: core.SeverityMedium,
+		Why:      "Base64 hides nothing: whoever reads the sources, or ever read them, has the values.",
+		Fix: "Keep it outside (an operator for external secrets), or encrypted (SealedSecret, SOPS), and renew " +
+			"what was published.",
 		References: []string{"NIST SP 800-190 4.1.4", "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"},
 	}
 	return check{r, func(f *file, report func(rule.Hit)) {

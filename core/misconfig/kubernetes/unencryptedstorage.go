@@ -9,7 +9,8 @@ import (
 
 func unencryptedStorage() check {
 	r := rule.Rule{
-		ID: "kubernetes-unencrypted-storage", Title: "A StorageClass makes volumes that are not encrypted", Severity: core.SeverityMedium,
+		ID: "kubernetes-unencrypted-storage", Title: "A StorageClass makes volumes that are not encrypted",
+		Severity:   core.SeverityMedium,
 		Why:        "Whoever gets at the disk or a snapshot of it reads what is on it.",
 		Fix:        "Set the parameter encrypted to true (with kmsKeyId for a key of your own).",
 		References: []string{"NIST SP 800-190 4.4", "https://kubernetes.io/docs/concepts/storage/storage-classes/"},

@@ -39,7 +39,8 @@ func workloadOf(o Object) (workload, bool) {
 		w.template = o.Node
 	case o.is("", "PodTemplate"):
 		w.template = o.Node.Get("template")
-	case o.is("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), o.is("extensions", "Deployment", "DaemonSet", "ReplicaSet"),
+	case o.is("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), o.is("extensions", "Deployment",
+		"DaemonSet", "ReplicaSet"),
 		o.is("batch", "Job"), o.is("", "ReplicationController"):
 		w.template = o.Node.Get("spec", "template")
 	case o.is("batch", "CronJob"):

@@ -8,7 +8,8 @@ import (
 func writableSecret() check {
 	r := rule.Rule{
 		ID: "kubernetes-writable-secret-mount", Title: "A Secret is mounted writable", Severity: core.SeverityLow,
-		Why:        "Kubernetes mounts secrets read-only today, but the manifest says otherwise, and other runtimes take it at its word.",
+		Why: "Kubernetes mounts secrets read-only today, but the manifest says otherwise, and other runtimes take " +
+			"it at its word.",
 		Fix:        "Set readOnly: true on the mount.",
 		References: []string{"CIS Docker 5.13", "https://kubernetes.io/docs/concepts/configuration/secret/"},
 	}

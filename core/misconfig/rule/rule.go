@@ -150,7 +150,8 @@ func short(s string) string {
 func BadIgnore() Rule {
 	return Rule{
 		ID: "ignore-comment", Title: "An ignore comment does not count", Severity: core.SeverityLow,
-		Why: "An ignore comment without a reason, or for a rule that does not exist, hides from the next reader what was decided " +
+		Why: "An ignore comment without a reason, or for a rule that does not exist, hides from the next reader what was " +
+			"decided " +
 			"and why; so it has no effect.",
 		Fix: "Write: # cleanbill:ignore RULE reason",
 	}

@@ -68,7 +68,8 @@ type ignore struct {
 	// alone is true for a comment with nothing before it: it speaks of the line below, target.
 	alone  bool
 	target int
-	// foreign is true for another tool's form, which has no room for a reason; global for one that speaks of the whole file.
+	// foreign is true for another tool's form, which has no room for a reason; global for one that speaks of the
+	// whole file.
 	foreign, global bool
 }
 
@@ -159,7 +160,8 @@ func (s *Source) suppressions(r Rule, h Hit) []core.Suppression {
 	for _, i := range s.ignores {
 		names := func(id string) bool { return slices.Contains(i.rules, id) }
 		concerns := !i.foreign && names(r.ID) && i.reason != "" || i.foreign && slices.ContainsFunc(r.Aliases, names)
-		there := i.global || slices.Contains([]int{i.line, i.target}, h.Line) || slices.Contains([]int{i.line, i.target}, h.Start)
+		there := i.global || slices.Contains([]int{i.line, i.target}, h.Line) || slices.Contains([]int{i.line, i.target},
+			h.Start)
 		if concerns && there {
 			all = append(all, core.Suppression{
 				Kind: core.SuppressedInline, By: i.by, Path: s.Path, Line: i.line, Reason: short(i.reason),

@@ -87,7 +87,8 @@ func (s *Script) Unverified() []Command {
 	}
 	for _, f := range s.Fed {
 		name := f.To.Plain().Name()
-		if (isInterpreter(name) || name == "eval" || name == "source" || name == ".") && slices.ContainsFunc(f.From, Command.Downloads) {
+		if (isInterpreter(name) || name == "eval" || name == "source" || name == ".") && slices.ContainsFunc(f.From,
+			Command.Downloads) {
 			all = append(all, f.To)
 		}
 	}
@@ -106,7 +107,8 @@ func (s *Script) Unverified() []Command {
 func (s *Script) downloadedAndRun() []Command {
 	verifies := func(c Command) bool {
 		switch c.Plain().Name() {
-		case "sha256sum", "sha512sum", "sha384sum", "sha1sum", "md5sum", "shasum", "gpg", "gpgv", "cosign", "minisign", "openssl", "b2sum":
+		case "sha256sum", "sha512sum", "sha384sum", "sha1sum", "md5sum", "shasum", "gpg", "gpgv", "cosign", "minisign",
+			"openssl", "b2sum":
 			return true
 		}
 		return false
@@ -148,7 +150,8 @@ func (c Command) output() string {
 			next = c.Args[i+2]
 		}
 		switch {
-		case c.Name() == "curl" && isShort(a, 'o') || a == "--output" || c.Name() == "wget" && isShort(a, 'O') || a == "--output-document":
+		case c.Name() == "curl" && isShort(a, 'o') || a == "--output" || c.Name() == "wget" && isShort(a, 'O') ||
+			a == "--output-document":
 			return next
 		case c.Name() == "curl" && (isShort(a, 'O') || a == "--remote-name"), c.Name() == "wget" && i == len(c.Args)-2:
 			return c.remoteName()

@@ -63,7 +63,8 @@ func TestModesAreRead(t *testing.T) {
 	}{
 		{"755", false, false}, {"0777", false, true}, {"1777", false, false}, {"4755", true, false}, {"2755", true, false},
 		{"u+s", true, false}, {"+s", true, false}, {"g-s", false, false}, {"a+w", false, true}, {"o+w", false, true},
-		{"go=rw", false, true}, {"u+w", false, false}, {"o-w", false, false}, {"a+rwxt", false, false}, {"$MODE", false, false},
+		{"go=rw", false, true}, {"u+w", false, false}, {"o-w", false, false}, {"a+rwxt", false, false}, {"$MODE", false,
+			false},
 		{"ugo+rwX", false, true}, {"", false, false},
 	} {
 		if SetsID(tc.mode) != tc.setsID || WorldWritable(tc.mode) != tc.open {
@@ -103,7 +104,8 @@ func TestIntricateScriptsEndInTime(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"curl x | sh", "bash <(curl x)", "chmod -R a+w x", "a=$b \"$c\" $(d) <<E\nx\nE\n", "sudo", "env -u"} {
+	for _, seed := range []string{"curl x | sh", "bash <(curl x)", "chmod -R a+w x", "a=$b \"$c\" $(d) <<E\nx\nE\n",
+		"sudo", "env -u"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

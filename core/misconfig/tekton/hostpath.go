@@ -9,7 +9,8 @@ import (
 func hostPath() check {
 	r := rule.Rule{
 		ID: "tekton-host-path", Title: "A task mounts a path of its node", Severity: core.SeverityHigh,
-		Why:        "What is written there outlives the task and is read by the node. The socket of the container engine is as good as root (then the finding is critical).",
+		Why: "What is written there outlives the task and is read by the node. The socket of the container engine " +
+			"is as good as root (then the finding is critical).",
 		Fix:        "Use a workspace or an emptyDir.",
 		References: []string{"CIS Kubernetes 5.2.11", "NIST SP 800-190 4.4.3", "Pod Security Standards: baseline"},
 	}

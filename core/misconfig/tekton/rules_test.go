@@ -20,17 +20,22 @@ func task(step string) string {
 func TestEveryPlaceOfATaskIsExamined(t *testing.T) {
 	const spec = "{steps: [{name: s, securityContext: {privileged: true}}]}"
 	for _, text := range []string{
-		"kind: Task\nspec: " + spec + "\n", "kind: TaskRun\nspec: {taskSpec: " + spec + "}\n", "kind: Pipeline\nspec: {tasks: [{name: a, taskSpec: " + spec + "}]}\n",
-		"kind: PipelineRun\nspec: {pipelineSpec: {finally: [{name: a, taskSpec: " + spec + "}]}}\n", "kind: StepAction\nspec: {securityContext: {privileged: true}}\n",
+		"kind: Task\nspec: " + spec + "\n", "kind: TaskRun\nspec: {taskSpec: " + spec + "}\n",
+		"kind: Pipeline\nspec: {tasks: [{name: a, taskSpec: " + spec + "}]}\n",
+		"kind: PipelineRun\nspec: {pipelineSpec: {finally: [{name: a, taskSpec: " + spec + "}]}}\n",
+		"kind: StepAction\nspec: {securityContext: {privileged: true}}\n",
 	} {
 		flags(t, "tekton-privileged", "apiVersion: tekton.dev/v1\n"+text)
 	}
 }
 
 func TestParametersInScriptsAreFound(t *testing.T) {
-	flags(t, "tekton-script-injection", task("script: 'echo $(params.url) $(params.url)'"), task("script: 'echo $(params[\"a.b\"])'"), task("command: [sh, -c], args: ['echo $(params.url)']"))
-	spares(t, "tekton-script-injection", task("script: 'echo \"$URL\"', env: [{name: URL, value: $(params.url)}]"), task("command: [git], args: [clone, $(params.url)]"), task("script: 'cat $(workspaces.x.path)/a'"))
-	is(t, "tekton-script-injection", "kind: Task\nspec:\n  steps:\n    - name: s\n      script: |\n        true\n        echo $(params.x)\n", core.SeverityMedium, 7)
+	flags(t, "tekton-script-injection", task("script: 'echo $(params.url) $(params.url)'"),
+		task("script: 'echo $(params[\"a.b\"])'"), task("command: [sh, -c], args: ['echo $(params.url)']"))
+	spares(t, "tekton-script-injection", task("script: 'echo \"$URL\"', env: [{name: URL, value: $(params.url)}]"),
+		task("command: [git], args: [clone, $(params.url)]"), task("script: 'cat $(workspaces.x.path)/a'"))
+	is(t, "tekton-script-injection", "kind: Task\nspec:\n  steps:\n    - name: s\n      script: |\n        true\n     "+
+		"   echo $(params.x)\n", core.SeverityMedium, 7)
 }
 
 func TestPrivilegedStepsAreFound(t *testing.T) {
@@ -39,7 +44,8 @@ func TestPrivilegedStepsAreFound(t *testing.T) {
 }
 
 func TestPathsOfTheNodeAreFound(t *testing.T) {
-	flags(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, hostPath: {path: /var/run/docker.sock}}]}\n")
+	flags(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, hostPath: {path: "+
+		"/var/run/docker.sock}}]}\n")
 	spares(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, emptyDir: {}}]}\n")
 }
 
@@ -52,13 +58,18 @@ func TestUnpinnedReferencesAreFound(t *testing.T) {
 	run := func(params string) string {
 		return "kind: PipelineRun\nspec: {pipelineRef: {resolver: " + params + "}}\n"
 	}
-	flags(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: main}]"), run("git, params: []"), run("bundles, params: [{name: bundle, value: 'a:1'}]"), run("http, params: [{name: url, value: 'https://x.example'}]"))
-	spares(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: '0123456789012345678901234567890123456789'}]"), run("bundles, params: [{name: bundle, value: 'a@sha256:0'}]"), "kind: TaskRun\nspec: {taskRef: {name: a}}\n")
+	flags(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: main}]"), run("git, params: []"),
+		run("bundles, params: [{name: bundle, value: 'a:1'}]"), run("http, params: [{name: url, value: "+
+			"'https://x.example'}]"))
+	spares(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: "+
+		"'0123456789012345678901234567890123456789'}]"), run("bundles, params: [{name: bundle, value: 'a@sha256:0'}]"),
+		"kind: TaskRun\nspec: {taskRef: {name: a}}\n")
 }
 
 func TestCurlPipeShellIsFound(t *testing.T) {
 	flags(t, "tekton-curl-pipe-shell", task("script: 'curl x | sh'"))
-	spares(t, "tekton-curl-pipe-shell", task("script: \"#!/usr/bin/env python3\\ncurl | sh\""), task("script: 'curl x -o y'"))
+	spares(t, "tekton-curl-pipe-shell", task("script: \"#!/usr/bin/env python3\\ncurl | sh\""),
+		task("script: 'curl x -o y'"))
 }
 
 // TestRealTasksAreRead reads tasks and pipelines of others. What each rule finds there was looked at by people.

@@ -10,7 +10,8 @@ import (
 func scriptInjection() check {
 	r := rule.Rule{
 		ID: "tekton-script-injection", Title: "A parameter is put into the text of a script", Severity: core.SeverityMedium,
-		Why:        "Tekton replaces it before the shell sees the script: a value such as \"$(…)\" is executed. Parameters often come from a webhook.",
+		Why: "Tekton replaces it before the shell sees the script: a value such as \"$(…)\" is executed. " +
+			"Parameters often come from a webhook.",
 		Fix:        "Pass it as a variable: env: [{name: URL, value: $(params.url)}], and write \"$URL\" in the script.",
 		References: []string{"CWE-94", "https://tekton.dev/docs/pipelines/tasks/#substituting-in-script-blocks"},
 	}

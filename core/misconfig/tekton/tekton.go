@@ -98,6 +98,7 @@ func (f *file) hit(sp spec, st step, at yamldoc.Node, detail string, more ...str
 	if !at.Exists() {
 		at = st.Node
 	}
-	return rule.Hit{Detail: strings.TrimSuffix("step "+st.name+", "+detail, ", "), Line: max(at.Line(), 1), Column: max(at.Column(), 1),
-		Start: st.Line(), Object: append([]string{sp.where, st.list, st.name}, more...)}
+	return rule.Hit{Detail: strings.TrimSuffix("step "+st.name+", "+detail, ", "), Line: max(at.Line(), 1),
+		Column: max(at.Column(), 1),
+		Start:  st.Line(), Object: append([]string{sp.where, st.list, st.name}, more...)}
 }

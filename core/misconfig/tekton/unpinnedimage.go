@@ -11,7 +11,8 @@ import (
 func unpinnedImage() check {
 	r := rule.Rule{
 		ID: "tekton-unpinned-image", Title: "A step runs in an image that is named by its tag", Severity: core.SeverityLow,
-		Why:        "The tag means another content tomorrow, and that is executed with your secrets. Without a version the finding is medium.",
+		Why: "The tag means another content tomorrow, and that is executed with your secrets. Without a version " +
+			"the finding is medium.",
 		Fix:        "Add the digest: name:1.2.3@sha256:…",
 		References: []string{"NIST SP 800-190 4.2.2", "CIS Kubernetes 5.5.1"},
 	}

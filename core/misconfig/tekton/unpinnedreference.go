@@ -10,7 +10,8 @@ import (
 
 func unpinnedReference() check {
 	r := rule.Rule{
-		ID: "tekton-unpinned-reference", Title: "A task or pipeline is taken from where it can change", Severity: core.SeverityLow,
+		ID: "tekton-unpinned-reference", Title: "A task or pipeline is taken from where it can change",
+		Severity:   core.SeverityLow,
 		Why:        "A branch or tag means another content tomorrow, which is executed with your secrets.",
 		Fix:        "Name the commit (git resolver) or the digest (bundles resolver).",
 		References: []string{"CWE-829", "https://tekton.dev/docs/pipelines/git-resolver/"},

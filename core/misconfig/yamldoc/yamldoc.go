@@ -1,4 +1,5 @@
-// Package yamldoc reads YAML and JSON that others wrote as trees with places, within bounds: nothing is expanded, what a
+// Package yamldoc reads YAML and JSON that others wrote as trees with places, within bounds: nothing is
+// expanded, what a
 // file may cost is counted before it is parsed, and a node can be asked for whatever it is.
 package yamldoc
 
@@ -14,7 +15,8 @@ import (
 )
 
 const (
-	// maxSize is the largest text, in bytes. Kubernetes refuses objects of more than 1.5 MiB; bundles of charts have a few.
+	// maxSize is the largest text, in bytes. Kubernetes refuses objects of more than 1.5 MiB; bundles of charts
+	// have a few.
 	maxSize = 10 << 20
 	// maxNodes is about how many nodes a text may have, at some 200 bytes each.
 	maxNodes = 500_000

@@ -76,7 +76,8 @@ func TestJSONWithTabsIsRead(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"a: &a [*a]", "<<: {a: 1}", "{\"a\":\t1}", "a: |\n b\n---\nc: ~\n", "? [a]\n: b", "- - - x"} {
+	for _, seed := range []string{"a: &a [*a]", "<<: {a: 1}", "{\"a\":\t1}", "a: |\n b\n---\nc: ~\n", "? [a]\n: b",
+		"- - - x"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
