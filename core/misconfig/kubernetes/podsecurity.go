@@ -188,7 +188,7 @@ func (w workload) broken(check evaluated, meta *metav1.ObjectMeta, spec *corev1.
 	result policy.CheckResult) []rule.Hit {
 	var all []rule.Hit
 	for i, only := range single(spec) {
-		if i >= len(w.containers) || check.pod(meta, without(spec)).Allowed == false {
+		if i >= len(w.containers) || !check.pod(meta, without(spec)).Allowed {
 			break // the pod breaks it without any container
 		}
 		if check.pod(meta, only).Allowed {
