@@ -83,7 +83,7 @@ func TestWhatWasReallyBuiltIsExaminedAndALaterLayerCanMendIt(t *testing.T) {
 		fmt.Sprintf("image-setuid usr/bin/left since %d", first), fmt.Sprintf("image-setuid usr/bin/mended since %d until %d",
 			first, first+1),
 		fmt.Sprintf("image-setuid usr/bin/gone since %d until %d", first, first+1),
-			fmt.Sprintf("image-setuid usr/bin/again since %d", first),
+		fmt.Sprintf("image-setuid usr/bin/again since %d", first),
 		fmt.Sprintf("image-world-writable app/a since %d", first),
 	} {
 		if !slices.Contains(got, want) {
@@ -111,7 +111,7 @@ func TestAnImageWithoutFlawsHasNone(t *testing.T) {
 
 func TestASourceTreeIsExaminedAndItsGapsAreTold(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "Dockerfile"), "FROM alpine\n# cleanbill:ignore dockerfile-sudo the base has no " +
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM alpine\n# cleanbill:ignore dockerfile-sudo the base has no "+
 		"USER\nRUN sudo ls\n")
 	write(t, filepath.Join(dir, "go.mod"), "module x\n")
 	r := run(t, gate.Plan{Targets: []string{dir}})

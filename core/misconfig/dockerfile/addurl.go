@@ -6,6 +6,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/rule"
 )
 
@@ -26,7 +27,7 @@ func addURL() check {
 			}
 			for _, source := range add.SourcePaths {
 				if isRemote(expand(source, st.env)) {
-					report(f.hit(st, source, address(source)))
+					report(f.hit(st, source, redact.Reference(source)))
 				}
 			}
 		}
@@ -44,17 +45,4 @@ func isRemote(source string) bool {
 		return len(commit) != 40 || strings.Trim(commit, "0123456789abcdef") != ""
 	}
 	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
-}
-
-// address is an address without what may be a password in it.
-func address(source string) string {
-	scheme, rest, ok := strings.Cut(source, "://")
-	if !ok {
-		return source
-	}
-	rest, _, _ = strings.Cut(rest, "?")
-	if host, file, ok := strings.Cut(rest, "/"); ok && strings.Contains(host, "@") {
-		rest = host[strings.LastIndexByte(host, '@')+1:] + "/" + file
-	}
-	return scheme + "://" + rest
 }

@@ -1,6 +1,9 @@
 package dockerfile
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const base = "FROM alpine:3.20@sha256:0123456789012345678901234567890123456789012345678901234567890123\n"
 
@@ -33,6 +36,13 @@ func TestADDOfAnAddressIsFound(t *testing.T) {
 		base+"ADD --checksum=sha256:0123456789012345678901234567890123456789012345678901234567890123 "+
 			"https://x.example/a.tgz /a\n",
 		base+"ADD https://x.example/a.git#0123456789012345678901234567890123456789 /a\n")
+}
+
+func TestCredentialsInAnAddressAreNotShown(t *testing.T) {
+	got := found(t, "dockerfile-add-url", base+"ADD https://user:hunter22@x.example/a?token=hunter22 /a\n")
+	if len(got) != 1 || strings.Contains(got[0].Title, "hunter22") {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestCurlPipeShellIsFound(t *testing.T) {

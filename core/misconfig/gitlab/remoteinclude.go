@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/rule"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/yamldoc"
 )
@@ -23,7 +24,7 @@ func remoteInclude() check {
 				remote = n
 			}
 			if remote.Exists() && !n.Get("integrity").Exists() {
-				h := f.hit(remote, remote.Text(), remote.Text())
+				h := f.hit(remote, redact.Reference(remote.Text()), remote.Text())
 				if strings.HasPrefix(remote.Text(), "http://") {
 					h.Severity = core.SeverityHigh
 				}

@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -40,6 +41,13 @@ func TestRemoteIncludesAreFound(t *testing.T) {
 	spares(t, "gitlab-remote-include", "include: [{local: a.yml}]\n", "include: [{remote: 'https://x.example/a.yml', "+
 		"integrity: sha256-x}]\n")
 	is(t, "gitlab-remote-include", "include: 'http://x.example/a.yml'\n", core.SeverityHigh, 1)
+}
+
+func TestCredentialsInAnIncludeAreNotShown(t *testing.T) {
+	got := found(t, "gitlab-remote-include", "include: 'https://x.example/a.yml?private_token=hunter22'\n")
+	if len(got) != 1 || strings.Contains(got[0].Title, "hunter22") {
+		t.Errorf("%+v", got)
+	}
 }
 
 func TestUnpinnedIncludesAreFound(t *testing.T) {

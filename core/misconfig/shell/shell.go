@@ -19,7 +19,7 @@ const (
 	// maxVisits is how many nodes of a script's tree are looked at. Those within several pipelines or substitutions are
 	// looked at more than once.
 	maxVisits = 1 << 20
-	// maxParens is the longest row of parentheses, each of which the parser tries as arithmetic and as a subshell.
+	// maxParens is how many parentheses may be open at a place. The parser tries each as arithmetic and as a subshell.
 	maxParens = 200
 )
 
@@ -83,7 +83,7 @@ func Parse(text string) (script *Script, err error) {
 	if len(text) > maxScript {
 		return nil, fmt.Errorf("a script of %d bytes is longer than the %d that are read", len(text), maxScript)
 	}
-	if strings.Contains(text, strings.Repeat("(", maxParens)) {
+	if nested(text) > maxParens {
 		return nil, errIntricate
 	}
 	defer func() {
@@ -113,6 +113,21 @@ func Parse(text string) (script *Script, err error) {
 		return nil, errIntricate
 	}
 	return s, nil
+}
+
+// nested is how many parentheses are open at the deepest place, quotes and all.
+func nested(text string) int {
+	deepest, open := 0, 0
+	for i := range len(text) {
+		switch text[i] {
+		case '(':
+			open++
+			deepest = max(deepest, open)
+		case ')':
+			open = max(0, open-1)
+		}
+	}
+	return deepest
 }
 
 // walk visits nodes until no more may be visited.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/rule"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/yamldoc"
 )
@@ -46,7 +47,7 @@ func unpinnedReference() check {
 				if !at.Exists() {
 					at = ref.Key("resolver")
 				}
-				report(rule.Hit{Detail: loose.Text(), Line: max(at.Line(), 1), Column: max(at.Column(), 1), Start: ref.Line(),
+				report(rule.Hit{Detail: redact.Reference(loose.Text()), Line: max(at.Line(), 1), Column: max(at.Column(), 1), Start: ref.Line(),
 					Object: []string{o.Kind, o.Namespace, o.Name, where}})
 			}
 			root := o.Node.Get("spec")
