@@ -191,8 +191,8 @@ func (s *show) gaps(l level, gaps []core.Gap) []annotation {
 // place puts the annotation at the line of a finding in a source tree. Files in images are not files of the repository.
 func (s *show) place(a *annotation, f core.Finding) {
 	subject := s.subjects[f.Subject]
-	if subject.Kind != core.KindSource || len(f.Locations) == 0 {
-		return
+	if subject.Kind != core.KindSource || len(f.Locations) == 0 || f.Locations[0].Commit != "" {
+		return // a commit has another version of the file
 	}
 	root := filepath.ToSlash(subject.Name)
 	if filepath.IsAbs(subject.Name) {

@@ -253,7 +253,8 @@ func first(l []Location) Location {
 func sortLocations(l []Location) { slices.SortStableFunc(l, compareLocations) }
 
 func compareLocations(a, b Location) int {
-	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Layer, b.Layer))
+	return cmp.Or(cmp.Compare(len(a.Commit), len(b.Commit)), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Column, b.Column), cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Commit, b.Commit))
 }
 
 func compareOrigins(a, b *Origin) int {

@@ -1,5 +1,7 @@
 package core
 
+import "time"
+
 // Package is one piece of software found in a subject. It is reported once per subject, with all its Locations.
 type Package struct {
 	// Subject is the digest of the image, tree or SBOM that holds it.
@@ -80,6 +82,9 @@ type Location struct {
 	Column  int `json:"column,omitempty"`
 	// Layer is the diff-id of the layer that holds this copy of the file; empty outside images.
 	Layer Digest `json:"layer,omitempty"`
+	// Commit is the commit that brought it and Date when its author wrote that; empty for the files themselves.
+	Commit string    `json:"commit,omitempty"`
+	Date   time.Time `json:"date,omitzero"`
 }
 
 // Origin is the provenance of something found in an image.

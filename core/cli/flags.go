@@ -189,15 +189,35 @@ func withSuffix(words []string, suffix string) []string {
 	return out
 }
 
+// historyFlag is --history, which may stand without a value.
+type historyFlag struct {
+	commits string
+}
+
+func (f *historyFlag) register(p *Program, cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.commits, "history", "", "look for secrets in the commits of the repository too: all that lead to "+
+		"HEAD, or those since a revision, as --history=`REVISION..`; none leaves out those that a change adds")
+	cmd.Flags().Lookup("history").NoOptDefVal = gate.HistoryAll
+	p.completeWords(cmd, "history", []string{gate.HistoryAll, gate.HistoryNone})
+}
+
+// plan puts what this flag says in place of what the environment says.
+func (f *historyFlag) plan(plan *gate.Plan) error {
+	plan.History = cmp.Or(f.commits, plan.History)
+	return gate.CheckHistory(plan.History)
+}
+
 // runFlags are the flags of every command that reads targets and judges them.
 type runFlags struct {
 	look       lookFlags
+	history    historyFlag
 	advisories advisoryFlags
 	judge      policyFlags
 }
 
 func (f *runFlags) register(p *Program, cmd *cobra.Command) {
 	f.look.register(p, cmd)
+	f.history.register(p, cmd)
 	f.advisories.register(p, cmd)
 	f.judge.register(p, cmd)
 }
@@ -209,6 +229,9 @@ func (f *runFlags) plan(p *Program, cmd *cobra.Command, targets []string) (gate.
 		return plan, err
 	}
 	if err := f.look.plan(&plan, targets); err != nil {
+		return plan, err
+	}
+	if err := f.history.plan(&plan); err != nil {
 		return plan, err
 	}
 	if plan.Policy, err = f.judge.plan(plan.Policy); err != nil {

@@ -145,6 +145,7 @@ func (p *Program) judged(stdout string, run func(*gate.Gate) (*gate.Result, erro
 func (p *Program) scanCommand() *cobra.Command {
 	var (
 		look       lookFlags
+		history    historyFlag
 		output     outputFlag
 		advisories advisoryFlags
 		change     changeFlags
@@ -166,6 +167,9 @@ judge will not pass it.`,
 			if err := look.plan(&plan, args); err != nil {
 				return err
 			}
+			if err := history.plan(&plan); err != nil {
+				return err
+			}
 			stdout, err := output.plan(&plan)
 			if err != nil {
 				return err
@@ -179,6 +183,7 @@ judge will not pass it.`,
 		},
 	}
 	look.register(p, cmd)
+	history.register(p, cmd)
 	advisories.register(p, cmd)
 	change.register(cmd)
 	output.register(p, cmd)

@@ -236,6 +236,9 @@ func (s *sources) newSuppressions(e *core.Evidence) ([]core.Finding, error) {
 			if mark.Base && mark.Kind == core.SuppressedConfig {
 				continue // its analyzer read it from the base
 			}
+			if onlyInHistory(f) {
+				continue // the search knows which of its commits were merged
+			}
 			mark.Base = false
 			name, inSources := s.inTree(f.Subject, mark.Path)
 			identity := ""

@@ -261,6 +261,9 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		for _, subject := range evidence.Subjects {
 			s.examined(subject.Digest, opened.Dir)
 		}
+		if err == nil && secrets != nil {
+			err = s.searchHistory(ctx, p.History, secrets, opened.Dir, p.Limits, &evidence)
+		}
 		return withOpening(evidence, opened), err
 	case core.KindSBOM:
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())

@@ -28,6 +28,8 @@ type Inputs struct {
 	Outputs string
 	// Limits are NAME=VALUE, one a line.
 	Limits string
+	// History is as in Plan.
+	History string
 	// Base and Branch are as in the Change of a Plan.
 	Base   string
 	Branch string
@@ -45,6 +47,7 @@ func EnvironmentInputs(getenv func(string) string) Inputs {
 		Imports:   getenv(variableImports),
 		Outputs:   getenv(variableOutputs),
 		Limits:    getenv(variableLimits),
+		History:   getenv(variableHistory),
 		Base:      getenv(variableBase),
 		Branch:    getenv(variableBranch),
 	}
@@ -69,6 +72,7 @@ func (in Inputs) Settings() (Plan, error) {
 		Advisories: strings.TrimSpace(in.Advisories),
 		VEX:        lines(in.VEX),
 		Imports:    lines(in.Imports),
+		History:    strings.TrimSpace(in.History),
 		Change:     core.Change{Base: strings.TrimSpace(in.Base), Branch: strings.TrimSpace(in.Branch)},
 	}
 	var err error
@@ -81,6 +85,9 @@ func (in Inputs) Settings() (Plan, error) {
 		p.Offline = true
 	default:
 		return Plan{}, wrongInput("offline", fmt.Errorf("%q is neither true nor false", word), "")
+	}
+	if err := CheckHistory(p.History); err != nil {
+		return Plan{}, err
 	}
 	for _, word := range strings.FieldsFunc(in.Platforms, isSeparator) {
 		platform, err := core.ParsePlatform(word)

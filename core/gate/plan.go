@@ -42,6 +42,9 @@ type Plan struct {
 	Change core.Change
 	// FetchHint says how the platform gets the base onto this machine; empty for a general hint.
 	FetchHint string
+	// History says in which commits secrets are looked for: HistoryAll, HistoryNone, or "REVISION.." for those since that one.
+	// Empty means those that a change adds to its base, and none elsewhere.
+	History string
 	// Outputs are the reports to write.
 	Outputs []Output
 	// Limits bound what is read.

@@ -35,6 +35,7 @@ const (
 	variableImports    = "CLEANBILL_IMPORTS"
 	variableOutputs    = "CLEANBILL_OUTPUTS"
 	variableLimits     = "CLEANBILL_LIMITS"
+	variableHistory    = "CLEANBILL_HISTORY"
 	variableBase       = "CLEANBILL_BASE"
 	variableBranch     = "CLEANBILL_BRANCH"
 	variableCache      = "CLEANBILL_CACHE_DIR"
@@ -68,6 +69,10 @@ func Settings() []Setting {
 			loosens: func(p Plan, _ *policy.Policy) bool { return len(p.Imports) > 0 }},
 		{Key: "limits", Flag: "limit", Variable: variableLimits, Input: "limits", Default: "see `cleanbill gate --help`", OnChange: refused,
 			loosens: func(p Plan, _ *policy.Policy) bool { return p.Limits != (Limits{}) }},
+		{Key: "history", Flag: "history", Variable: variableHistory,
+			Default:  "none; `--history` alone means `all`. `REVISION..` means the commits since that one",
+			OnChange: "the commits that the change adds. `all` is accepted; `none` and `REVISION..` are " + refused,
+			loosens:  func(p Plan, _ *policy.Policy) bool { return p.History != "" && p.History != HistoryAll }},
 		{Key: "outputs", Flag: "output", Variable: variableOutputs, Input: "outputs", Default: "none, or those of the platform",
 			OnChange: "the same"},
 		{Key: "base", Flag: "base", Variable: variableBase, Input: "base", Default: "what the platform says of the change; none elsewhere",

@@ -366,11 +366,17 @@ func describeElsewhere(f *core.Finding) string {
 	text := f.Rule
 	if len(f.Locations) > 0 {
 		at := slices.MinFunc(f.Locations, func(a, b core.Location) int {
-			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+			return cmp.Or(cmp.Compare(len(a.Commit), len(b.Commit)), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
 		})
 		text += " in " + at.Path
 		if at.Line > 0 {
 			text += fmt.Sprintf(":%d", at.Line)
+		}
+		if at.Commit != "" {
+			text += " of commit " + at.Commit[:min(len(at.Commit), 12)]
+			if !at.Date.IsZero() {
+				text += at.Date.Format(" (2006-01-02)")
+			}
 		}
 	}
 	if f.Title != "" {

@@ -79,6 +79,7 @@ func findingObject() *object {
 		"package":    nested("Package", func(s *scope) bool { return s.finding.Package != nil }),
 		"path":       text(func(s *scope) string { return firstPath(s.finding.Locations) }),
 		"paths":      texts(func(s *scope) []string { return pathsOf(s.finding.Locations) }),
+		"commit":     text(func(s *scope) string { return commitOf(s.finding.Locations) }),
 		"seenBy":     texts(func(s *scope) []string { return s.finding.SeenBy }),
 		"references": texts(func(s *scope) []string { return s.finding.References }),
 		"visible":    flag(func(s *scope) bool { return s.finding.Origin == nil || s.finding.Origin.RemovedIn == nil }),
@@ -303,6 +304,17 @@ func firstPath(locations []core.Location) string {
 		return ""
 	}
 	return slices.MinFunc(locations, func(a, b core.Location) int { return cmp.Compare(a.Path, b.Path) }).Path
+}
+
+// commitOf is the commit that brought what is in no file any more; empty for what is in one.
+func commitOf(locations []core.Location) string {
+	commit := ""
+	for _, l := range locations {
+		if commit = l.Commit; commit == "" {
+			return ""
+		}
+	}
+	return commit
 }
 
 func pathsOf(locations []core.Location) []string {

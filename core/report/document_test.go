@@ -73,8 +73,9 @@ func judged() Document {
 		},
 		Findings: []core.Finding{
 			{Fingerprint: secret, Subject: image, Kind: core.KindSecret, Rule: "aws-access-token", Title: "AWS key",
-				Severity:  core.SeverityHigh,
-				Locations: []core.Location{{Path: "app/.env", Line: 1}}, Fix: core.Fix{Text: "Revoke it."},
+				Severity: core.SeverityHigh,
+				Locations: []core.Location{{Path: "app/.env", Line: 1, Commit: strings.Repeat("c", 40),
+					Date: time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC)}}, Fix: core.Fix{Text: "Revoke it."},
 				Weaknesses: []string{"CWE-798"}, Secret: &core.SecretFacts{Entropy: 4.5, Verified: "active"},
 				Suppressions: []core.Suppression{{Kind: core.SuppressedInline, By: "gitleaks:allow", Path: "app/.env", Line: 1,
 					Reason: "r", Base: true}}},

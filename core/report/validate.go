@@ -108,11 +108,16 @@ func (v *validator) pkg(p *core.Package) {
 	v.origin(p.Subject, p.Origin)
 }
 
+var commitForm = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
 func (v *validator) location(l *core.Location) {
 	v.optionalDigest("layer", l.Layer)
 	v.atLeastZero("line", int64(l.Line))
 	v.atLeastZero("endLine", int64(l.EndLine))
 	v.atLeastZero("column", int64(l.Column))
+	if l.Commit != "" && !commitForm.MatchString(l.Commit) {
+		v.fail("commit", "want 40 lower-case hex digits")
+	}
 }
 
 // origin checks a provenance against the layers of its image, if those are in the evidence.

@@ -92,25 +92,40 @@ const (
 // Analyze implements core.Analyzer.
 func (d *Detector) Analyze(ctx context.Context, f core.File) (core.Found, error) {
 	var found core.Found
-	matches := d.scanner.named(f.Path)
-	more := false
+	matches, more, err := d.read(ctx, f.Content, f.Content.Size(), f.Path, "")
+	if err != nil {
+		return core.Found{}, err
+	}
+	if more {
+		found.Problems = append(found.Problems, core.Problem{Path: f.Path,
+			Why: fmt.Sprintf("more than %d secrets were found in a part of it, and not all are told", maxMatches)})
+	}
+	for _, m := range slices.Concat(d.scanner.named(f.Path), matches) {
+		found.Findings = append(found.Findings, d.finding(m))
+	}
+	return found, nil
+}
+
+// read returns the matches in the content of a file, and whether there are more.
+func (d *Detector) read(ctx context.Context, content io.ReaderAt, size int64, path, commit string) (
+	matches []*match, more bool, err error) {
 	var order byte
-	text := make([]byte, 0, min(f.Content.Size(), window))
+	text := make([]byte, 0, min(size, window))
 	line, seen := 1, map[string]bool{}
-	for offset := int64(0); offset < f.Content.Size(); {
+	for offset := int64(0); offset < size; {
 		if err := ctx.Err(); err != nil {
-			return core.Found{}, err
+			return nil, false, err
 		}
-		text = text[:min(f.Content.Size()-offset, window)]
-		if _, err := f.Content.ReadAt(text, offset); err != nil && err != io.EOF {
-			return core.Found{}, fmt.Errorf("read it: %w", err)
+		text = text[:min(size-offset, window)]
+		if _, err := content.ReadAt(text, offset); err != nil && err != io.EOF {
+			return nil, false, fmt.Errorf("read it: %w", err)
 		}
 		if offset == 0 {
 			if order = wide(text); order == 0 && !isText(text[:min(len(text), core.SniffLength)]) {
 				break // wanted for its name alone
 			}
 		}
-		part, many := d.scanner.scan(narrow(text, order), f.Path, "", line)
+		part, many := d.scanner.scan(narrow(text, order), path, commit, line)
 		more = more || many
 		for _, m := range part {
 			if place := fmt.Sprintf("%s %d", m.rule.id, offset+int64(m.from)); !seen[place] {
@@ -119,20 +134,13 @@ func (d *Detector) Analyze(ctx context.Context, f core.File) (core.Found, error)
 			}
 		}
 		next := int64(len(text))
-		if offset+next < f.Content.Size() {
+		if offset+next < size {
 			next -= overlap
 		}
 		line += bytes.Count(narrow(text[:next], order), []byte{'\n'})
 		offset += next
 	}
-	if more {
-		found.Problems = append(found.Problems, core.Problem{Path: f.Path,
-			Why: fmt.Sprintf("more than %d secrets were found in a part of it, and not all are told", maxMatches)})
-	}
-	for _, m := range matches {
-		found.Findings = append(found.Findings, d.finding(m))
-	}
-	return found, nil
+	return matches, more, nil
 }
 
 // narrow turns a text in UTF-16 into UTF-8.

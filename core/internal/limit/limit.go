@@ -32,6 +32,10 @@ type Limits struct {
 	KeptSize int64
 	// Nesting is how many archives within archives are opened.
 	Nesting int64
+	// HistoryCommits is how many commits of a history are searched, HistorySize how many bytes of files in them, and
+	// HistoryTime how long that may take.
+	HistoryCommits, HistorySize int64
+	HistoryTime                 time.Duration
 	// Time is how long the whole run may take.
 	Time time.Duration
 }
@@ -40,16 +44,19 @@ type Limits struct {
 // need.
 func Defaults() Limits {
 	return Limits{
-		Entries:      500_000,
-		PathLength:   4096, // PATH_MAX of Linux: a longer one cannot be extracted there
-		FileSize:     16 << 30,
-		LayerSize:    32 << 30,
-		TotalSize:    64 << 30,
-		Ratio:        400,
-		MetadataSize: 8 << 20,
-		KeptSize:     256 << 20,
-		Nesting:      8,
-		Time:         30 * time.Minute,
+		Entries:        500_000,
+		PathLength:     4096, // PATH_MAX of Linux: a longer one cannot be extracted there
+		FileSize:       16 << 30,
+		LayerSize:      32 << 30,
+		TotalSize:      64 << 30,
+		Ratio:          400,
+		MetadataSize:   8 << 20,
+		KeptSize:       256 << 20,
+		Nesting:        8,
+		HistoryCommits: 200_000,
+		HistorySize:    32 << 30,
+		HistoryTime:    10 * time.Minute,
+		Time:           30 * time.Minute,
 	}
 }
 
@@ -65,6 +72,9 @@ func (l Limits) Filled() Limits {
 	fill(&l.MetadataSize, d.MetadataSize)
 	fill(&l.KeptSize, d.KeptSize)
 	fill(&l.Nesting, d.Nesting)
+	fill(&l.HistoryCommits, d.HistoryCommits)
+	fill(&l.HistorySize, d.HistorySize)
+	fill(&l.HistoryTime, d.HistoryTime)
 	fill(&l.Time, d.Time)
 	return l
 }

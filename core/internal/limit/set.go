@@ -27,6 +27,21 @@ func settings() []setting {
 		{name: "metadata-size", field: func(l *Limits) *int64 { return &l.MetadataSize }, bytes: true},
 		{name: "kept-size", field: func(l *Limits) *int64 { return &l.KeptSize }, bytes: true},
 		{name: "nesting", field: func(l *Limits) *int64 { return &l.Nesting }},
+		{name: "history-commits", field: func(l *Limits) *int64 { return &l.HistoryCommits }},
+		{name: "history-size", field: func(l *Limits) *int64 { return &l.HistorySize }, bytes: true},
+	}
+}
+
+// timeSetting is one limit on time.
+type timeSetting struct {
+	name  string
+	field func(*Limits) *time.Duration
+}
+
+func times() []timeSetting {
+	return []timeSetting{
+		{name: "history-time", field: func(l *Limits) *time.Duration { return &l.HistoryTime }},
+		{name: "time", field: func(l *Limits) *time.Duration { return &l.Time }},
 	}
 }
 
@@ -36,7 +51,10 @@ func Names() []string {
 	for _, s := range settings() {
 		names = append(names, s.name)
 	}
-	return append(names, "time")
+	for _, s := range times() {
+		names = append(names, s.name)
+	}
+	return names
 }
 
 // Set changes one limit from the form NAME=VALUE. Sizes take the suffixes KiB, MiB and GiB, time those of Go's
@@ -46,12 +64,15 @@ func (l *Limits) Set(assignment string) error {
 	if !ok {
 		return errors.New("it has to be NAME=VALUE")
 	}
-	if name == "time" {
+	for _, s := range times() {
+		if s.name != name {
+			continue
+		}
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
 			return fmt.Errorf("%q is not a time: want one such as 90s or 1h", value)
 		}
-		l.Time = d
+		*s.field(l) = d
 		return nil
 	}
 	for _, s := range settings() {

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 )
@@ -32,10 +33,18 @@ func FuzzCommit(f *testing.F) {
 	tree, parent := "tree "+strings.Repeat("a", 40)+"\n", "parent "+strings.Repeat("b", 40)+"\n"
 	f.Add([]byte(tree + parent + "author x\n\nmessage\n"))
 	f.Add([]byte(parent + tree))
+	f.Add([]byte(tree + "author A <a@b> 1700000000 +0100\ncommitter B <> -5 x\n\n"))
+	f.Add([]byte(tree + "author A > 99999999999999999999\ncommitter\n"))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if c, err := parseCommit(raw); err == nil && (c.tree.IsZero() || !strings.HasPrefix(string(raw), "tree ")) {
 			t.Errorf("%q was read as %+v", raw, c)
+		}
+		c, _ := parseCommit(raw)
+		for _, at := range []int64{c.authored, c.committed} {
+			if _, err := time.Unix(at, 0).UTC().MarshalText(); err != nil {
+				t.Errorf("%q has a time that nobody can write: %v", raw, err)
+			}
 		}
 	})
 }

@@ -28,6 +28,7 @@ const (
 	maxCommit     = 1 << 20  // bytes of a commit or a tag
 	maxTree       = 64 << 20 // bytes of one directory's list
 	maxAlternates = 16       // repositories whose objects are shared
+	maxPacks      = 64       // files that are kept open
 	maxTags       = 8        // tags of tags
 	maxSteps      = 1000     // commits to go back
 	maxName       = 1024     // bytes of a revision's name
@@ -86,7 +87,8 @@ func (p Place) Open() (*Repository, error) {
 	for _, dir := range dirs {
 		// Nothing is read into memory before its size is known and bounded here.
 		r.stores = append(r.stores, filesystem.NewObjectStorageWithOptions(dotgit.New(osfs.New(filepath.Dir(dir))),
-			cache.NewObjectLRU(8*cache.MiByte), filesystem.Options{LargeObjectThreshold: 1, ExclusiveAccess: true}))
+			cache.NewObjectLRU(8*cache.MiByte),
+			filesystem.Options{LargeObjectThreshold: 1, ExclusiveAccess: true, MaxOpenDescriptors: maxPacks}))
 	}
 	return r, nil
 }
@@ -274,6 +276,8 @@ func (r *Repository) abbreviated(name string) (plumbing.Hash, error) {
 type commitHead struct {
 	tree    plumbing.Hash
 	parents []plumbing.Hash
+	// authored and committed are in seconds since 1970; 0 where the commit does not say, or says nonsense.
+	authored, committed int64
 }
 
 // commit reads a commit, or the one that a tag is of.
@@ -312,6 +316,11 @@ func parseCommit(raw []byte) (commitHead, error) {
 			c.tree = plumbing.NewHash(value)
 		case key == "parent" && valid && !c.tree.IsZero():
 			c.parents = append(c.parents, plumbing.NewHash(value))
+		case key == "author" && !c.tree.IsZero():
+			c.authored = seconds(value)
+		case key == "committer" && !c.tree.IsZero():
+			c.committed = seconds(value)
+			return c, nil
 		case c.tree.IsZero():
 			return c, errors.New("a commit begins with no tree")
 		default:
@@ -322,6 +331,22 @@ func parseCommit(raw []byte) (commitHead, error) {
 		return c, errors.New("a commit is empty")
 	}
 	return c, nil
+}
+
+// latest is the last second that a date of four digits can name.
+const latest = 253402300799
+
+// seconds reads the time behind a name and an address: "A <a@example.org> 1700000000 +0100".
+func seconds(person string) int64 {
+	fields := strings.Fields(person[strings.LastIndexByte(person, '>')+1:])
+	if len(fields) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil || n < 0 || n > latest {
+		return 0
+	}
+	return n
 }
 
 // explain names the revision in an error about something that is missing.
