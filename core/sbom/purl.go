@@ -8,6 +8,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/distro"
+	"github.com/cleanbill-ci/cleanbill/core/internal/purl"
 )
 
 // identity is what a package URL says of a package, in our vocabulary.
@@ -26,7 +27,7 @@ func identify(u packageurl.PackageURL, system *core.Distro) identity {
 		u.Type, u.Namespace = packageurl.TypeApk, "alpine"
 	}
 	qualifiers := u.Qualifiers.Map()
-	id := identity{name: packageName(u), version: u.Version, architecture: qualifiers["arch"]}
+	id := identity{name: purl.Name(u), version: u.Version, architecture: qualifiers["arch"]}
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
 		id.distribution = true
@@ -45,9 +46,9 @@ func identify(u packageurl.PackageURL, system *core.Distro) identity {
 		}
 	case packageurl.TypeGolang:
 		id.ecosystem = "Go"
-		id.version = goVersion(u.Version)
+		id.version = purl.GoVersion(u.Version)
 	default:
-		id.ecosystem = languageEcosystem(u.Type)
+		id.ecosystem = purl.Ecosystem(u.Type)
 	}
 	return id
 }
@@ -68,72 +69,6 @@ func (id identity) allowed(purlType, stated string) string {
 func isPackage(u packageurl.PackageURL) bool {
 	id := identify(u, nil)
 	return id.distribution || id.ecosystem != ""
-}
-
-// packageName joins namespace and name as the package's own ecosystem does.
-func packageName(u packageurl.PackageURL) string {
-	switch {
-	case u.Namespace == "":
-		return u.Name
-	case u.Type == packageurl.TypeMaven:
-		return u.Namespace + ":" + u.Name
-	case u.Type == packageurl.TypeDebian, u.Type == packageurl.TypeApk, u.Type == packageurl.TypeRPM,
-		u.Type == packageurl.TypeAlpm, u.Type == "opkg", u.Type == "ebuild", u.Type == "cos",
-		u.Type == packageurl.TypeConan:
-		return u.Name // the namespace is the distribution or vendor
-	}
-	return u.Namespace + "/" + u.Name
-}
-
-// goVersion leaves out the "v" of modules and the "go" of toolchains, as OSV does.
-func goVersion(v string) string {
-	for _, prefix := range []string{"v", "go"} {
-		if rest, ok := strings.CutPrefix(v, prefix); ok && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
-			return rest
-		}
-	}
-	return v
-}
-
-// languageEcosystem is the OSV ecosystem of a package URL type that is not a distribution's; empty if OSV has none.
-//
-// https://ossf.github.io/osv-schema/#defined-ecosystems
-func languageEcosystem(purlType string) string {
-	switch purlType {
-	case packageurl.TypeNPM:
-		return "npm"
-	case packageurl.TypePyPi:
-		return "PyPI"
-	case packageurl.TypeMaven:
-		return "Maven"
-	case packageurl.TypeCargo:
-		return "crates.io"
-	case packageurl.TypeGem:
-		return "RubyGems"
-	case packageurl.TypeNuget:
-		return "NuGet"
-	case packageurl.TypeComposer:
-		return "Packagist"
-	case packageurl.TypePub:
-		return "Pub"
-	case packageurl.TypeHex:
-		return "Hex"
-	case packageurl.TypeHackage:
-		return "Hackage"
-	case packageurl.TypeCran:
-		return "CRAN"
-	case packageurl.TypeConan:
-		return "ConanCenter"
-	case packageurl.TypeSwift:
-		return "SwiftURL"
-	case packageurl.TypeJulia:
-		return "Julia"
-	case packageurl.TypeBitnami:
-		return "Bitnami"
-	case "opam":
-		return "opam"
-	}
-	return ""
 }
 
 // sourceOf reads the source package from the qualifiers that scanners use: "upstream" (Syft), "source" and
