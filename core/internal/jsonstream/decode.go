@@ -3,7 +3,8 @@ package jsonstream
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"reflect"
+	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/strictjson"
 )
@@ -27,7 +28,7 @@ func (r *Reader) Decode(v any, most int) error {
 	}
 	err = json.Unmarshal(raw, v)
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return r.within(at+wrong.Offset, wrong.Field, fmt.Sprintf("want %s, found %s", wrong.Type, wrong.Value))
+		return r.within(at+wrong.Offset, wrong.Field, "want "+kindOf(wrong.Type)+", found "+valueOf(wrong.Value))
 	}
 	if err != nil {
 		return r.within(at, "", err.Error())
@@ -45,4 +46,38 @@ func (r *Reader) within(offset int64, path, reason string) error {
 		e.Path += "." + path
 	}
 	return e
+}
+
+// kindOf says in JSON's words what a Go type is written as.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return kindOf(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	}
+	if t.Kind() == reflect.Float64 || t.Kind() == reflect.Float32 {
+		return "a number"
+	}
+	return "a whole number"
+}
+
+// valueOf gives encoding/json's word for a value an article.
+func valueOf(word string) string {
+	kind, _, _ := strings.Cut(word, " ")
+	switch kind {
+	case "object", "array":
+		return "an " + word
+	case "bool":
+		return "a boolean"
+	case "string", "number":
+		return "a " + word
+	}
+	return word
 }
