@@ -112,7 +112,7 @@ func (f *advisoryFlags) register(p *Program, cmd *cobra.Command) {
 		" (default: $CLEANBILL_ADVISORIES, or "+gate.PublishedAdvisories+")")
 	flags.BoolVar(&f.offline, "offline", false, "use no network for advisories: what is in the cache, or else the embedded starter set, which can refuse but not pass")
 	flags.StringArrayVar(&f.vex, "vex", nil, "read this VEX `FILE` (repeatable): OpenVEX, CycloneDX, or a signed attestation of one; what it excuses counts if the policy lets it")
-	flags.StringArrayVar(&f.imports, "import", nil, "join the results of another tool in this `FILE` (repeatable): govulncheck -json")
+	flags.StringArrayVar(&f.imports, "import", nil, "join the results of another tool in this `FILE` (repeatable): SARIF, Trivy, GitLab, govulncheck -json and more; its format is told from it, or named as in eslint=FILE")
 	p.completeWords(cmd, "advisories", []string{"oci:", gate.StarterAdvisories})
 }
 

@@ -59,10 +59,14 @@ func placeOf(path string) (string, error) {
 	return filepath.Join(dir, filepath.Base(absolute)), nil
 }
 
-// write makes all reports. One that fails does not keep the others from being written; each is whole or absent.
+// write makes all reports of a verdict.
 func (g *Gate) write(r *Result, outputs []Output) error {
+	return g.writeDocument(r, g.Document(r), outputs)
+}
+
+// writeDocument makes all reports. One that fails does not keep the others from being written; each is whole or absent.
+func (g *Gate) writeDocument(r *Result, document report.Document, outputs []Output) error {
 	var failures []error
-	document := g.Document(r)
 	for _, o := range outputs {
 		format, err := report.ParseFormat(o.Format)
 		if err == nil {

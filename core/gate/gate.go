@@ -86,7 +86,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 	if err != nil {
 		return nil, err
 	}
-	imported, err := readImports(p.Imports)
+	imported, err := readImports(p.Imports, rootsOf(p.Targets))
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +97,15 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
 			return err
 		}
-		for _, i := range imported {
-			r.Evidence.Reach = append(r.Evidence.Reach, i.Reach...)
+		r.Evidence.Change = s.about() // before results are joined: what they suppress counts only where nothing changes
+		if err := attach(&r.Evidence, imported, ""); err != nil {
+			return err
+		}
+		if len(imported) > 0 {
+			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
-		r.Evidence.Change = s.about()
 		if err := s.compare(&r.Evidence); err != nil {
 			return err
 		}

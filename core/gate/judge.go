@@ -115,7 +115,7 @@ func (g *Gate) gather(ctx context.Context, p JudgePlan) (merged core.Evidence, b
 			Hint: "add the evidence of that image"}
 	}
 	inventory.Merge(&merged)
-	merged.Findings = unifyFindings(merged.Findings)
+	merged.Findings = unify(merged.Findings)
 	vuln.JoinReach(&merged)
 	merged.Sort()
 	return merged, bases, nil
@@ -185,69 +185,6 @@ func older(a, b core.AdvisorySource) core.AdvisorySource {
 	default:
 		return a
 	}
-}
-
-// unifyFindings keeps one of the findings that are the same, and names everybody who saw it. The worst severity wins.
-func unifyFindings(findings []core.Finding) []core.Finding {
-	slices.SortStableFunc(findings, func(a, b core.Finding) int {
-		return cmp.Or(cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Fingerprint, b.Fingerprint), purlOrder(a, b), cmp.Compare(b.Severity, a.Severity))
-	})
-	var unified []core.Finding
-	for _, f := range findings {
-		if n := len(unified); n > 0 && unified[n-1].Subject == f.Subject && unified[n-1].Fingerprint == f.Fingerprint && purlOrder(unified[n-1], f) == 0 {
-			unified[n-1].SeenBy = union(unified[n-1].SeenBy, f.SeenBy)
-			unified[n-1].Aliases = union(unified[n-1].Aliases, f.Aliases)
-			unified[n-1].VEX = unionVEX(unified[n-1].VEX, f.VEX)
-			unified[n-1].Suppressions = commonSuppressions(unified[n-1].Suppressions, f.Suppressions)
-			continue
-		}
-		unified = append(unified, f)
-	}
-	return unified
-}
-
-// purlOrder tells apart the findings of two versions of a package, which have one fingerprint.
-func purlOrder(a, b core.Finding) int {
-	switch {
-	case a.Package == nil || b.Package == nil:
-		return 0
-	default:
-		return cmp.Compare(a.Package.Purl, b.Package.Purl)
-	}
-}
-
-func union(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// unionVEX keeps what was said in any job, each once.
-func unionVEX(a, b []core.VEXStatement) []core.VEXStatement {
-	out := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// commonSuppressions keeps what suppresses in every job, and is the base's only if it is so in all of them: a finding
-// that one of them saw without is a finding.
-func commonSuppressions(a, b []core.Suppression) []core.Suppression {
-	var common []core.Suppression
-	for _, s := range a {
-		i := slices.IndexFunc(b, func(t core.Suppression) bool {
-			t.Base = s.Base
-			return t == s
-		})
-		if i >= 0 {
-			s.Base = s.Base && b[i].Base
-			common = append(common, s)
-		}
-	}
-	return common
 }
 
 func describe(e core.Evidence) string {

@@ -22,7 +22,7 @@ func TestAFindingThatOneJobSawUnsuppressedIsNotSuppressed(t *testing.T) {
 		"one says it is newer": {with(mark), with(brought), 1, 0},
 	} {
 		for _, findings := range [][]core.Finding{{tc.a, tc.b}, {tc.b, tc.a}} {
-			unified := unifyFindings(findings)
+			unified := unify(findings)
 			base := 0
 			for _, s := range unified[0].Suppressions {
 				if s.Base {

@@ -43,6 +43,10 @@ func kind(k core.FindingKind) func(*core.Finding) {
 	return func(f *core.Finding) { f.Kind = k }
 }
 
+func rule(id string) func(*core.Finding) {
+	return func(f *core.Finding) { f.Rule = id }
+}
+
 func all(changes ...func(*core.Finding)) func(*core.Finding) {
 	return func(f *core.Finding) {
 		for _, change := range changes {
@@ -93,6 +97,9 @@ func expectations() []expected {
 
 		{"a secret", kind(core.KindSecret), "secret!", "secret!", "secret!"},
 		{"a secret that a later layer removed", all(kind(core.KindSecret), removed), "secret!", "secret!", "secret!"},
+		{"the refusal of another gate", all(kind(core.KindMisconfiguration), rule("refused-by/aqua/max_severity")), "refused-elsewhere!", "refused-elsewhere!",
+			"refused-elsewhere!"},
+		{"what another gate only reports", all(kind(core.KindMisconfiguration), rule("reported-by/aqua/refused-by/")), rest, rest, rest},
 		{"malware", kind(core.KindMalware), "malware!", "malware!", "malware!"},
 		{"malware that a later layer removed", all(kind(core.KindMalware), removed), "malware!", "malware!", "malware!"},
 		{"an end-of-life distribution", kind(core.KindEndOfLife), rest, "end-of-life!", "end-of-life!"},
