@@ -19,6 +19,7 @@ func readCheckstyle(in input, b *builder) error {
 			file = attribute(e, "name")
 		case "exception":
 			text, err := all.text()
+			b.tool("checkstyle", "")
 			b.gap("Checkstyle could not read %s: %s", b.roots.Path(file), text)
 			return err
 		case "error":

@@ -278,10 +278,11 @@ func (h *trivyHead) place(x *trivyResult) (*core.Distro, string) {
 		}
 		return nil, ""
 	}
-	if strings.ContainsAny(x.Target, "/.") {
-		return nil, x.Target
+	switch x.Type {
+	case "jar", "node-pkg", "python-pkg", "gemspec", "conda-pkg", "k8s":
+		return nil, "" // the target is "Java" or "Node.js", and the package has the path
 	}
-	return nil, "" // "Java", "Python": the package has the path
+	return nil, x.Target
 }
 
 func (v *trivyVulnerability) weak(kind string, system *core.Distro, path string) weak {

@@ -24,6 +24,7 @@ type elements struct {
 	path    []string
 	// ended says that a handler has read its element to the end.
 	ended bool
+	seen  bool
 }
 
 // eachElement calls start with every element and with the names of those around it. A document type, and with it any
@@ -42,10 +43,10 @@ func eachElement(in input, start func(path []string, e xml.StartElement, all *el
 		switch {
 		case limited.N <= 0:
 			return fmt.Errorf("it is larger than %d bytes", maxXML)
-		case errors.Is(err, io.EOF) && len(all.path) == 0:
+		case errors.Is(err, io.EOF) && len(all.path) == 0 && all.seen:
 			return nil
 		case err != nil:
-			return all.fail(err.Error())
+			return all.fail("it is cut off, or no XML: " + err.Error())
 		}
 		switch t := token.(type) {
 		case xml.Directive:
@@ -54,7 +55,7 @@ func eachElement(in input, start func(path []string, e xml.StartElement, all *el
 			if len(all.path) == maxXMLDepth {
 				return all.fail(fmt.Sprintf("nested deeper than %d levels", maxXMLDepth))
 			}
-			all.ended = false
+			all.ended, all.seen = false, true
 			if err := start(all.path, t, all); err != nil {
 				return err
 			}
