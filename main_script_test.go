@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -102,4 +103,23 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		raw[len(raw)/2] ^= 1
 		ts.Check(os.WriteFile(name, raw, 0o644))
 	}
+}
+
+// subject sets a variable to the digest of the first subject of a document of evidence.
+//
+//	subject VARIABLE FILE
+func subject(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: subject VARIABLE FILE")
+	}
+	var document struct {
+		Evidence struct {
+			Subjects []struct{ Digest string }
+		}
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &document))
+	if len(document.Evidence.Subjects) == 0 {
+		ts.Fatalf("%s has no subject", args[1])
+	}
+	ts.Setenv(args[0], document.Evidence.Subjects[0].Digest)
 }

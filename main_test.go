@@ -44,6 +44,7 @@ func TestScript(t *testing.T) {
 			"shownin": shownin,
 			"exports": exports,
 			"damage":  damage,
+			"subject": subject,
 		},
 	})
 }
