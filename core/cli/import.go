@@ -59,10 +59,12 @@ command exits with 3.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&plan.Into, "into", "", "add to this `EVIDENCE`, and write it again unless --output names another file")
+	flags.StringVar(&plan.Into, "into", "",
+		"add to this `EVIDENCE`, and write it again unless --output names another file")
 	flags.StringVar(&digest, "digest", "", "the `DIGEST` of the image or the sources that the results are about")
 	flags.StringVar(&plan.Name, "name", "", "what people call it, if it is not in the evidence yet")
-	flags.StringArrayVar(&plan.Roots, "root", nil, "a `DIRECTORY` in which the tools saw the sources (repeatable; besides the working directory)")
+	flags.StringArrayVar(&plan.Roots, "root", nil,
+		"a `DIRECTORY` in which the tools saw the sources (repeatable; besides the working directory)")
 	output.register(p, cmd)
 	return cmd
 }
@@ -99,7 +101,8 @@ func (p *Program) imports(cmd *cobra.Command, plan gate.ImportPlan, stdout strin
 		if b.Version != "" {
 			tool += " " + b.Version
 		}
-		if _, failed := fmt.Fprintf(people, "%s: %s\n", report.SafeText(b.File), report.SafeText(tool+" found "+count(b.Findings, "flaw"))); failed != nil {
+		if _, failed := fmt.Fprintf(people, "%s: %s\n", report.SafeText(b.File),
+			report.SafeText(tool+" found "+count(b.Findings, "flaw"))); failed != nil {
 			failures = append(failures, failed)
 		}
 	}

@@ -36,8 +36,8 @@ type Imported struct {
 	Err error
 }
 
-// Import brings results that were made elsewhere into a document of evidence, for judge to merge and judge. A verdict that
-// the document had is left out: it was of less.
+// Import brings results that were made elsewhere into a document of evidence, for judge to merge and judge. A verdict
+// that the document had is left out: it was of less.
 func (g *Gate) Import(ctx context.Context, p ImportPlan) (*Result, []Imported, error) {
 	if err := p.check(); err != nil {
 		return nil, nil, err
@@ -104,7 +104,8 @@ func (p *ImportPlan) evidence(reports []imported) (core.Evidence, error) {
 			Err: fmt.Errorf("it is about %s, not about %s", describe(e), p.Digest)}
 	}
 	if len(e.Subjects) == 0 {
-		return core.Evidence{}, &core.Failure{Doing: "import into " + p.Into, Usage: true, Err: errors.New("it has no subject")}
+		return core.Evidence{}, &core.Failure{Doing: "import into " + p.Into, Usage: true,
+			Err: errors.New("it has no subject")}
 	}
 	return e, nil
 }
@@ -112,7 +113,8 @@ func (p *ImportPlan) evidence(reports []imported) (core.Evidence, error) {
 func summary(reports []imported) []Imported {
 	out := make([]Imported, len(reports))
 	for i, r := range reports {
-		out[i] = Imported{File: r.file, Format: r.report.Format, Tool: r.report.Tool, Version: r.report.Version, Findings: len(r.report.Findings), Err: r.err}
+		out[i] = Imported{File: r.file, Format: r.report.Format, Tool: r.report.Tool, Version: r.report.Version,
+			Findings: r.found, Err: r.err}
 	}
 	return out
 }

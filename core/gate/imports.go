@@ -26,12 +26,13 @@ type imported struct {
 	file   string
 	digest core.Digest
 	report hook.Report
+	found  int // findings of the report, once they are in the evidence
 	// err says why it could not be read.
 	err error
 }
 
-// readImports reads the results of other tools, which are named as FILE or FORMAT=FILE. A file that cannot be opened is the
-// user's mistake. One that cannot be read is kept, with the reason: what it might have said must not be missing in
+// readImports reads the results of other tools, which are named as FILE or FORMAT=FILE. A file that cannot be opened is
+// the user's mistake. One that cannot be read is kept, with the reason: what it might have said must not be missing in
 // silence, and what else was found must be told.
 func readImports(names, roots []string) ([]imported, error) {
 	var out []imported
@@ -91,14 +92,16 @@ func rootsOf(targets []string) []string {
 	return roots
 }
 
-// attach adds results to the evidence. Every report is about the subject that it names, or else about the only one that it
-// can be about; subject, if not empty, says it for all.
+// attach adds results to the evidence. Every report is about the subject that it names, or else about the only one that
+// it can be about; subject, if not empty, says it for all.
 func attach(e *core.Evidence, reports []imported, subject core.Digest) error {
 	for i := range reports {
 		r := &reports[i]
 		if r.err != nil {
-			e.Examinations = append(e.Examinations, core.Examination{Name: examineImport, Subject: subject, Tool: "cleanbill", Input: r.digest,
-				Status: core.Failed, Why: []string{"the results " + filepath.Base(r.file) + " could not be read: " + r.err.Error()},
+			e.Examinations = append(e.Examinations, core.Examination{Name: examineImport, Subject: subject,
+				Tool: "cleanbill", Input: r.digest,
+				Status: core.Failed, Why: []string{"the results " + filepath.Base(r.file) + " could not be read: " +
+					r.err.Error()},
 				Remedy: "run the tool again so that it writes a whole report in a format that is read"})
 			continue
 		}
@@ -118,16 +121,19 @@ func attach(e *core.Evidence, reports []imported, subject core.Digest) error {
 // join adds one report about one subject.
 func (r *imported) join(e *core.Evidence, subject core.Digest) {
 	merged := e.Change == nil || e.Change.Base == ""
+	e.Findings = slices.Grow(e.Findings, len(r.report.Findings))
 	for _, f := range r.report.Findings {
 		f.Subject = subject
 		if f.Package != nil {
-			f.Fingerprint = core.FingerprintOf(f.Kind, advisory.Family(f.Package.Ecosystem), advisory.NormalName(f.Package.Ecosystem, f.Package.Name), f.Rule)
+			f.Fingerprint = core.FingerprintOf(f.Kind, advisory.Family(f.Package.Ecosystem),
+				advisory.NormalName(f.Package.Ecosystem, f.Package.Name), f.Rule)
 		}
 		for i := range f.Suppressions {
 			f.Suppressions[i].Base = merged // nothing is being changed, so nothing excuses itself
 		}
 		e.Findings = append(e.Findings, f)
 	}
+	r.found, r.report.Findings = len(r.report.Findings), nil // there may be many, and they are in the evidence now
 	e.Reach = append(e.Reach, r.report.Reach...)
 	for _, x := range r.report.Examinations {
 		x.Subject, x.Input = subject, r.digest
@@ -173,8 +179,8 @@ func subjectOf(e *core.Evidence, r *hook.Report) (core.Digest, error) {
 	return "", fmt.Errorf("it does not say which of %d subjects", len(all))
 }
 
-// imageOf finds the image that a report names: by a digest, by the digest of its index and the platform, or by its layers.
-// It returns nothing if the report names none.
+// imageOf finds the image that a report names: by a digest, by the digest of its index and the platform, or by its
+// layers. It returns nothing if the report names none.
 func imageOf(e *core.Evidence, about *hook.About) (core.Digest, error) {
 	for _, s := range e.Subjects {
 		if s.Kind == core.KindImage && slices.Contains(slices.Concat(about.Digests, about.IDs), s.Digest) {
@@ -183,7 +189,8 @@ func imageOf(e *core.Evidence, about *hook.About) (core.Digest, error) {
 	}
 	var below []core.Digest
 	for _, s := range e.Subjects {
-		if s.Kind == core.KindImage && s.Parent != "" && slices.Contains(about.Digests, s.Parent) && samePlatform(about.Platform, s.Platform) {
+		if s.Kind == core.KindImage && s.Parent != "" && slices.Contains(about.Digests, s.Parent) &&
+			samePlatform(about.Platform, s.Platform) {
 			below = append(below, s.Digest)
 		}
 	}
@@ -196,7 +203,10 @@ func imageOf(e *core.Evidence, about *hook.About) (core.Digest, error) {
 	var alike []core.Digest
 	for i := range e.Images {
 		layers := e.Images[i].Layers
-		if len(about.Layers) > 0 && slices.EqualFunc(layers, about.Layers, func(l core.LayerFacts, d core.Digest) bool { return l.DiffID == d }) {
+		if len(about.Layers) > 0 && slices.EqualFunc(layers, about.Layers, func(l core.LayerFacts,
+			d core.Digest) bool {
+			return l.DiffID == d
+		}) {
 			alike = append(alike, e.Images[i].Subject)
 		}
 	}
@@ -206,13 +216,16 @@ func imageOf(e *core.Evidence, about *hook.About) (core.Digest, error) {
 	case len(alike) > 1:
 		return "", errors.New("it is about layers that several images have")
 	case len(about.Digests) > 0:
-		return "", fmt.Errorf("it is about %s (%s), not about what is judged here", cmp.Or(about.Name, "an image"), join(about.Digests))
+		return "", fmt.Errorf("it is about %s (%s), not about what is judged here", cmp.Or(about.Name, "an image"),
+			join(about.Digests))
 	case len(about.Layers) > 0 && len(e.Images) > 0:
-		return "", fmt.Errorf("it is about %s, whose layers are not those of an image here", cmp.Or(about.Name, "an image"))
+		return "", fmt.Errorf("it is about %s, whose layers are not those of an image here", cmp.Or(about.Name,
+			"an image"))
 	}
 	return "", nil
 }
 
 func samePlatform(a, b *core.Platform) bool {
-	return a == nil || b == nil || a.OS == b.OS && a.Architecture == b.Architecture && (a.Variant == "" || a.Variant == b.Variant)
+	return a == nil || b == nil || a.OS == b.OS && a.Architecture == b.Architecture && (a.Variant == "" ||
+		a.Variant == b.Variant)
 }

@@ -13,7 +13,8 @@ import (
 
 func digestNumber(n int) core.Digest { return core.Digest(fmt.Sprintf("sha256:%064x", n)) }
 
-// Subjects of the tests below: 1 and 2 are sources, 10 is an index with the platforms 11 and 12, 20 an image, 30 an SBOM.
+// Subjects of the tests below: 1 and 2 are sources, 10 is an index with the platforms 11 and 12, 20 an image, 30 an
+// SBOM.
 func numbered(n int) core.Subject {
 	s := core.Subject{Name: fmt.Sprint(n), Digest: digestNumber(n)}
 	switch {
@@ -69,13 +70,16 @@ func TestAReportIsAboutWhatItNamesOrTheOnlyThingThatItCanBeAbout(t *testing.T) {
 		{"code, of an image and an SBOM", []int{20, 30}, code, 0, "which of 2 subjects"},
 		{"whether code is reached, of two sources", []int{1, 2}, hook.Report{Reach: []core.Reach{{}}}, -1, ""},
 		{"an image, by its digest", []int{1, 10, 11, 12, 20}, named(12), 12, ""},
-		{"an image, by a digest of any sort", []int{11, 20}, image(func(a *hook.About) { a.IDs = []core.Digest{digestNumber(20)} }), 20, ""},
+		{"an image, by a digest of any sort", []int{11, 20},
+			image(func(a *hook.About) { a.IDs = []core.Digest{digestNumber(20)} }), 20, ""},
 		{"an image, by its index and platform", []int{10, 11, 12}, arm, 12, ""},
 		{"an image, by its index with one platform", []int{10, 11}, named(10), 11, ""},
 		{"an image, by its index alone", []int{10, 11, 12}, named(10), 0, "not which of its 2 platforms"},
 		{"an image, by its layers", []int{11, 12}, layers(112), 12, ""},
-		{"an image, by other layers", []int{11, 12}, layers(111, 112), 0, "whose layers are not those of an image here"},
-		{"another image", []int{20}, named(99), 0, "it is about app (" + string(digestNumber(99)) + "), not about what is judged here"},
+		{"an image, by other layers", []int{11, 12}, layers(111, 112), 0,
+			"whose layers are not those of an image here"},
+		{"another image", []int{20}, named(99), 0, "it is about app (" + string(digestNumber(99)) +
+			"), not about what is judged here"},
 		{"an image that is not named", []int{1, 20}, unnamed, 20, ""},
 		{"an image that is not named, of two", []int{20, 11}, unnamed, 0, "it does not say which of 2 images"},
 		{"an image that is not named, of sources", []int{1}, unnamed, 1, ""},
@@ -85,7 +89,8 @@ func TestAReportIsAboutWhatItNamesOrTheOnlyThingThatItCanBeAbout(t *testing.T) {
 			for _, n := range tc.subjects {
 				e.Subjects = append(e.Subjects, numbered(n))
 				if n == 11 || n == 12 {
-					e.Images = append(e.Images, core.ImageFacts{Subject: digestNumber(n), Layers: []core.LayerFacts{{DiffID: digestNumber(100 + n)}}})
+					e.Images = append(e.Images, core.ImageFacts{Subject: digestNumber(n),
+						Layers: []core.LayerFacts{{DiffID: digestNumber(100 + n)}}})
 				}
 			}
 			got, err := subjectOf(&e, &tc.report)
@@ -108,7 +113,8 @@ func TestAReportIsAboutWhatItNamesOrTheOnlyThingThatItCanBeAbout(t *testing.T) {
 func TestAFileOfResultsIsRecordedByItsDigest(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x=y.json")
-	if err := os.WriteFile(file, []byte(`{"comments":[{"file":"`+filepath.ToSlash(dir)+`/a.sh","line":1,"endLine":1,"level":"error","code":1,"message":"m"}]}`), 0o600); err != nil {
+	if err := os.WriteFile(file,
+		[]byte(`{"comments":[{"file":"`+filepath.ToSlash(dir)+`/a.sh","line":1,"endLine":1,"level":"error","code":1,"message":"m"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{file, "shellcheck=" + file} {
@@ -121,7 +127,8 @@ func TestAFileOfResultsIsRecordedByItsDigest(t *testing.T) {
 			t.Fatal(err)
 		}
 		x, f := e.Examinations[0], e.Findings[0]
-		if x.Subject != digestNumber(1) || x.Input == "" || x.Name != "import:shellcheck" || f.Subject != x.Subject || f.Locations[0].Path != "a.sh" {
+		if x.Subject != digestNumber(1) || x.Input == "" || x.Name != "import:shellcheck" || f.Subject != x.Subject ||
+			f.Locations[0].Path != "a.sh" {
 			t.Errorf("%+v %+v", x, f)
 		}
 	}
@@ -140,7 +147,8 @@ func TestASuppressionOfAReportCountsAsKnownOnlyIfNothingIsBeingChanged(t *testin
 		base   bool
 	}{{nil, true}, {&core.Change{Head: "h"}, true}, {&core.Change{Head: "h", Base: "b"}, false}} {
 		e := core.Evidence{Subjects: []core.Subject{numbered(1)}, Change: tc.change}
-		r := imported{report: hook.Report{Findings: []core.Finding{{Kind: core.KindCode, Suppressions: []core.Suppression{{Kind: core.SuppressedReport, By: "SARIF"}}}}}}
+		r := imported{report: hook.Report{Findings: []core.Finding{{Kind: core.KindCode,
+			Suppressions: []core.Suppression{{Kind: core.SuppressedReport, By: "SARIF"}}}}}}
 		if err := attach(&e, []imported{r}, ""); err != nil {
 			t.Fatal(err)
 		}

@@ -14,65 +14,73 @@ import (
 // unify makes one finding of those that are the same flaw, whoever found it.
 //
 //   - Findings of one subject and kind with one fingerprint, of the same package if they are about one, are the same.
-//   - So are vulnerabilities of the same package, by ecosystem, name and version, that have an id in common which names one
-//     flaw. An advisory of a distribution, which may be about several, does not count.
+//   - So are vulnerabilities of the same package, by ecosystem, name and version, that have an id in common which names
+//     one flaw. An advisory of a distribution, which may be about several, does not count.
 //   - So is what a tool says of a package without its ecosystem or version, if it can be only one.
 //   - So are findings in files at the same line with a weakness in common.
 //
-// Our own finding comes first, then the worst; its severity remains, unless it is unknown. Ids, tools, places, links and
-// statements of all are kept. A suppression remains only if all have it: what one tool was told to ignore, another has
-// found all the same.
+// Our own finding comes first, then the worst; its severity remains, unless it is unknown. Ids, tools, places, links
+// and statements of all are kept. A suppression remains only if all have it: what one tool was told to ignore, another
+// has found all the same.
 //
 // The result does not depend on the order, and does not change by doing it again.
 func unify(findings []core.Finding) []core.Finding {
-	bySubject := map[core.Digest][]core.Finding{}
-	var subjects []core.Digest
-	for _, f := range findings {
-		if _, known := bySubject[f.Subject]; !known {
-			subjects = append(subjects, f.Subject)
+	order(findings) // by subject, besides
+	out := findings[:0]
+	for len(findings) > 0 {
+		n := 1
+		for n < len(findings) && findings[n].Subject == findings[0].Subject {
+			n++
 		}
-		bySubject[f.Subject] = append(bySubject[f.Subject], f)
-	}
-	slices.Sort(subjects)
-	var out []core.Finding
-	for _, s := range subjects {
-		list := bySubject[s]
-		for {
-			n := len(list)
-			list = merged(list, sameKeys)
-			list = merged(list, sameByDoubt)
-			if len(list) == n {
-				break
-			}
+		list := findings[:n:n]
+		findings = findings[n:]
+		for before := 0; before != len(list); {
+			before = len(list)
+			list = merged(merged(list, sameKeys), sameByDoubt)
 		}
 		out = append(out, list...)
 	}
+	order(out)
 	return out
 }
 
-// merged joins the findings of which same says so, and returns one for each group, in an order of their content.
+// merged joins, in place, the findings of which same says so.
 func merged(list []core.Finding, same func([]core.Finding, func(i, j int))) []core.Finding {
-	parent := make([]int, len(list))
+	parent := make([]int32, len(list))
 	for i := range parent {
-		parent[i] = i
+		parent[i] = int32(i)
 	}
-	root := func(i int) int {
-		for parent[i] != i {
+	root := func(i int) int32 {
+		for parent[i] != int32(i) {
 			parent[i] = parent[parent[i]]
-			i = parent[i]
+			i = int(parent[i])
 		}
-		return i
+		return int32(i)
 	}
-	same(list, func(i, j int) { parent[root(j)] = root(i) })
-	groups := map[int][]core.Finding{}
+	groups := map[int32][]core.Finding{}
+	same(list, func(i, j int) {
+		a, b := root(i), root(j)
+		parent[b] = a
+		groups[a], groups[b] = nil, nil
+	})
+	if len(groups) == 0 {
+		return list
+	}
 	for i := range list {
-		groups[root(i)] = append(groups[root(i)], list[i])
+		if _, several := groups[root(i)]; several {
+			groups[root(i)] = append(groups[root(i)], list[i])
+		}
 	}
-	out := make([]core.Finding, 0, len(groups))
-	for _, g := range groups {
-		out = append(out, one(g))
+	out := list[:0]
+	for i := range list {
+		switch group, several := groups[int32(i)]; {
+		case root(i) != int32(i):
+		case several:
+			out = append(out, one(group))
+		default:
+			out = append(out, list[i])
+		}
 	}
-	order(out)
 	return out
 }
 
@@ -140,7 +148,8 @@ func idsOf(f *core.Finding) []string {
 // oneFlaw reports whether an id names a single flaw, as those of most databases do. Distributors publish for an update,
 // which mends several.
 func oneFlaw(id string) bool {
-	for _, prefix := range []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "MAL-", "HSEC-", "RSEC-", "GSD-", "npm:",
+	for _, prefix := range []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "MAL-", "HSEC-",
+		"RSEC-", "GSD-", "npm:",
 		"DEBIAN-CVE-", "UBUNTU-CVE-", "ALPINE-CVE-", "BIT-", "EUVD-", "PSF-"} {
 		if strings.HasPrefix(id, prefix) {
 			return true
@@ -149,8 +158,8 @@ func oneFlaw(id string) bool {
 	return false
 }
 
-// sameByDoubt joins what other tools say of packages with the finding that it must be about: ours of the same package or,
-// where a tool left out the ecosystem or the version, the only one that fits.
+// sameByDoubt joins what other tools say of packages with the finding that it must be about: ours of the same package
+// or, where a tool left out the ecosystem or the version, the only one that fits.
 func sameByDoubt(list []core.Finding, join func(i, j int)) {
 	byID := map[string][]int{}
 	for i := range list {
@@ -188,11 +197,13 @@ func sameByDoubt(list []core.Finding, join func(i, j int)) {
 
 // vaguer reports whether a names b, but leaves something out.
 func vaguer(a, b *core.PackageRef) bool {
-	if a.Ecosystem != "" && advisory.Family(a.Ecosystem) != advisory.Family(b.Ecosystem) || a.Version != "" && a.Version != b.Version {
+	if a.Ecosystem != "" && advisory.Family(a.Ecosystem) != advisory.Family(b.Ecosystem) || a.Version != "" &&
+		a.Version != b.Version {
 		return false
 	}
 	leaves := a.Ecosystem == "" && b.Ecosystem != "" || a.Version == "" && b.Version != ""
-	return leaves && strings.EqualFold(advisory.NormalName(b.Ecosystem, a.Name), advisory.NormalName(b.Ecosystem, b.Name))
+	return leaves && strings.EqualFold(advisory.NormalName(b.Ecosystem, a.Name), advisory.NormalName(b.Ecosystem,
+		b.Name))
 }
 
 // foreign reports whether a finding is only of other tools. They rate what they find themselves.
@@ -301,9 +312,19 @@ func unionVEX(a, b []core.VEXStatement) []core.VEXStatement {
 	return out
 }
 
-// order sorts ours before those of other tools, the worst first, and then by content.
+// order sorts by subject, ours before those of other tools, the worst first, and then by content. It sorts pointers, as
+// findings are large, and there may be many.
 func order(list []core.Finding) {
-	slices.SortStableFunc(list, func(a, b core.Finding) int { return compareFindings(&a, &b) })
+	pointers := make([]*core.Finding, len(list))
+	for i := range list {
+		pointers[i] = &list[i]
+	}
+	slices.SortFunc(pointers, compareFindings)
+	sorted := make([]core.Finding, len(list))
+	for i, p := range pointers {
+		sorted[i] = *p
+	}
+	copy(list, sorted)
 }
 
 func compareFindings(a, b *core.Finding) int {
@@ -314,7 +335,8 @@ func compareFindings(a, b *core.Finding) int {
 		return 0
 	}
 	matched := func(f *core.Finding) int {
-		return slices.Index([]core.Match{core.MatchExact, core.MatchSource, core.MatchVendored, core.MatchName, ""}, f.Match)
+		return slices.Index([]core.Match{core.MatchExact, core.MatchSource, core.MatchVendored, core.MatchName, ""},
+			f.Match)
 	}
 	purlOf := func(f *core.Finding) string {
 		if f.Package == nil {
@@ -322,7 +344,8 @@ func compareFindings(a, b *core.Finding) int {
 		}
 		return f.Package.Purl
 	}
-	c := cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Severity, a.Severity), cmp.Compare(matched(a), matched(b)),
+	c := cmp.Or(cmp.Compare(a.Subject, b.Subject), cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Severity,
+		a.Severity), cmp.Compare(matched(a), matched(b)),
 		cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Fingerprint, b.Fingerprint), cmp.Compare(purlOf(a), purlOf(b)),
 		slices.Compare(a.SeenBy, b.SeenBy), cmp.Compare(a.Title, b.Title))
 	if c != 0 {

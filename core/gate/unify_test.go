@@ -12,7 +12,8 @@ import (
 )
 
 func ours(rule string, aliases ...string) core.Finding {
-	return core.Finding{Subject: "s", Kind: core.KindVulnerability, Rule: rule, Aliases: aliases, Title: "ours", Severity: core.SeverityMedium,
+	return core.Finding{Subject: "s", Kind: core.KindVulnerability, Rule: rule, Aliases: aliases, Title: "ours",
+		Severity:       core.SeverityMedium,
 		SeveritySource: "CVSS 3.1", SeenBy: []string{"GHSA"}, Match: core.MatchExact, Fingerprint: "o" + rule,
 		Package: &core.PackageRef{Name: "lodash", Version: "4.17.20", Purl: "pkg:npm/lodash@4.17.20", Ecosystem: "npm"}}
 }
@@ -20,13 +21,16 @@ func ours(rule string, aliases ...string) core.Finding {
 func theirs(tool, rule string, aliases ...string) core.Finding {
 	f := ours(rule, aliases...)
 	f.Title, f.Severity, f.SeveritySource, f.SeenBy, f.Fingerprint = tool, core.SeverityCritical, tool, []string{tool}, tool+rule
-	f.Package = &core.PackageRef{Name: "lodash", Version: "4.17.20", Purl: "pkg:npm/lodash@4.17.20?x=y", Ecosystem: "npm"}
+	f.Package = &core.PackageRef{Name: "lodash", Version: "4.17.20", Purl: "pkg:npm/lodash@4.17.20?x=y",
+		Ecosystem: "npm"}
 	return f
 }
 
 func code(tool, path string, line int, weaknesses ...string) core.Finding {
-	return core.Finding{Subject: "s", Kind: core.KindCode, Rule: tool + "1", Title: tool, Severity: core.SeverityHigh, SeveritySource: tool, SeenBy: []string{tool},
-		Fingerprint: fmt.Sprint(tool, path, line), Locations: []core.Location{{Path: path, Line: line}}, Weaknesses: weaknesses}
+	return core.Finding{Subject: "s", Kind: core.KindCode, Rule: tool + "1", Title: tool,
+		Severity: core.SeverityHigh, SeveritySource: tool, SeenBy: []string{tool},
+		Fingerprint: fmt.Sprint(tool, path, line), Locations: []core.Location{{Path: path,
+			Line: line}}, Weaknesses: weaknesses}
 }
 
 func changed(f core.Finding, change func(*core.Finding)) core.Finding {
@@ -53,16 +57,20 @@ func TestTwoToolsThatSeeTheSameFlawMakeOneFinding(t *testing.T) {
 		{"aliases of both", ours("CVE-1", "GHSA-1"), theirs("Snyk", "SNYK-1", "GHSA-1"), true},
 		{"other ids", ours("CVE-1"), theirs("Trivy", "CVE-2"), false},
 		{"an advisory about several flaws", ours("CVE-1", "DSA-1"), ours("CVE-2", "DSA-1"), false},
-		{"an advisory about several flaws, of another tool", ours("CVE-1", "RHSA-2024:1"), theirs("Trivy", "CVE-2", "RHSA-2024:1"), false},
+		{"an advisory about several flaws, of another tool", ours("CVE-1", "RHSA-2024:1"), theirs("Trivy", "CVE-2",
+			"RHSA-2024:1"), false},
 		{"another package", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"), other), false},
-		{"another version", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"), func(f *core.Finding) { f.Package.Version = "4.17.19" }), false},
+		{"another version", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"),
+			func(f *core.Finding) { f.Package.Version = "4.17.19" }), false},
 		{"another ecosystem", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"), python), false},
-		{"another subject", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"), func(f *core.Finding) { f.Subject = "t" }), false},
+		{"another subject", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"),
+			func(f *core.Finding) { f.Subject = "t" }), false},
 		{"no ecosystem", ours("CVE-1"), changed(theirs("Trivy", "CVE-1"), noEcosystem), true},
 		{"no version", ours("GHSA-1"), changed(theirs("npm audit", "GHSA-1"), noVersion), true},
 		{"no version and another id", ours("GHSA-1"), changed(theirs("npm audit", "GHSA-2"), noVersion), false},
 		{"two other tools", theirs("Grype", "GHSA-1", "CVE-1"), theirs("Trivy", "CVE-1"), true},
-		{"ours, of two architectures", ours("CVE-1"), changed(ours("CVE-1"), func(f *core.Finding) { f.Package.Purl += "?arch=i386" }), false},
+		{"ours, of two architectures", ours("CVE-1"), changed(ours("CVE-1"),
+			func(f *core.Finding) { f.Package.Purl += "?arch=i386" }), false},
 
 		{"one line and one weakness", code("a", "x.go", 3, "CWE-79", "CWE-80"), code("b", "x.go", 3, "CWE-79"), true},
 		{"one line without weaknesses", code("a", "x.go", 3), code("b", "x.go", 3), false},
@@ -70,8 +78,10 @@ func TestTwoToolsThatSeeTheSameFlawMakeOneFinding(t *testing.T) {
 		{"another line", code("a", "x.go", 3, "CWE-79"), code("b", "x.go", 4, "CWE-79"), false},
 		{"another file", code("a", "x.go", 3, "CWE-79"), code("b", "y.go", 3, "CWE-79"), false},
 		{"no line", code("a", "x.go", 0, "CWE-79"), code("b", "x.go", 0, "CWE-79"), false},
-		{"another kind", code("a", "x.go", 3, "CWE-798"), changed(code("b", "x.go", 3, "CWE-798"), func(f *core.Finding) { f.Kind = core.KindSecret }), false},
-		{"the same fingerprint", code("a", "x.go", 3), changed(code("a", "x.go", 9), func(f *core.Finding) { f.Fingerprint = "ax.go3" }), true},
+		{"another kind", code("a", "x.go", 3, "CWE-798"), changed(code("b", "x.go", 3, "CWE-798"),
+			func(f *core.Finding) { f.Kind = core.KindSecret }), false},
+		{"the same fingerprint", code("a", "x.go", 3), changed(code("a", "x.go", 9),
+			func(f *core.Finding) { f.Fingerprint = "ax.go3" }), true},
 	} {
 		got := unify([]core.Finding{tc.a, tc.b})
 		if one := len(got) == 1; one != tc.one {
@@ -100,7 +110,10 @@ func TestOursComesFirstAndNothingOfTheOthersIsLost(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	// What nobody has rated takes the rating of others, and says whose it is.
-	got := unify([]core.Finding{changed(a, func(f *core.Finding) { f.Severity, f.SeveritySource = core.SeverityUnknown, "" }), b})
+	got := unify([]core.Finding{changed(a, func(f *core.Finding) {
+		f.Severity,
+			f.SeveritySource = core.SeverityUnknown, ""
+	}), b})
 	if got[0].Severity != core.SeverityCritical || got[0].SeveritySource != "reported by Trivy" {
 		t.Errorf("%s of %s", got[0].Severity, got[0].SeveritySource)
 	}
@@ -119,9 +132,12 @@ func TestASuppressionOfOneToolDoesNotExcuseWhatAnotherFound(t *testing.T) {
 	}{
 		"only one has it":  {[]core.Finding{with("a", said("SARIF", true)), with("b")}, nil},
 		"each has another": {[]core.Finding{with("a", said("#nosec", true)), with("b", said("SARIF", true))}, nil},
-		"both have it":     {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", true), said("x", true))}, []core.Suppression{said("SARIF", true)}},
-		"the base of one":  {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", false))}, []core.Suppression{said("SARIF", false)}},
-		"one of three":     {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", true)), with("c")}, nil},
+		"both have it": {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", true), said("x",
+			true))}, []core.Suppression{said("SARIF", true)}},
+		"the base of one": {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", false))},
+			[]core.Suppression{said("SARIF", false)}},
+		"one of three": {[]core.Finding{with("a", said("SARIF", true)), with("b", said("SARIF", true)),
+			with("c")}, nil},
 	} {
 		got := unify(tc.parts)
 		if len(got) != 1 {
@@ -146,7 +162,8 @@ func random(r *rand.Rand) []core.Finding {
 		case 1:
 			f = theirs(tool, id(), id())
 		default:
-			f = code(tool, fmt.Sprint("f", r.IntN(2)), r.IntN(3), fmt.Sprint("CWE-", r.IntN(3)), fmt.Sprint("CWE-", r.IntN(3)))
+			f = code(tool, fmt.Sprint("f", r.IntN(2)), r.IntN(3), fmt.Sprint("CWE-", r.IntN(3)), fmt.Sprint("CWE-",
+				r.IntN(3)))
 		}
 		f = changed(f, func(f *core.Finding) {
 			f.Severity = core.Severity(r.IntN(6))
@@ -154,10 +171,12 @@ func random(r *rand.Rand) []core.Finding {
 			if f.Package != nil {
 				f.Package.Ecosystem = []string{"npm", "npm", "PyPI", ""}[r.IntN(4)]
 				f.Package.Version = []string{"1", "2", ""}[r.IntN(3)]
-				f.Package.Purl = fmt.Sprintf("pkg:%s/lodash@%s?arch=%d", f.Package.Ecosystem, f.Package.Version, r.IntN(2))
+				f.Package.Purl = fmt.Sprintf("pkg:%s/lodash@%s?arch=%d", f.Package.Ecosystem, f.Package.Version,
+					r.IntN(2))
 			}
 			if r.IntN(2) == 0 {
-				f.Suppressions = []core.Suppression{{Kind: core.SuppressedReport, By: fmt.Sprint(r.IntN(2)), Base: r.IntN(2) == 0}}
+				f.Suppressions = []core.Suppression{{Kind: core.SuppressedReport, By: fmt.Sprint(r.IntN(2)),
+					Base: r.IntN(2) == 0}}
 			}
 			slices.Sort(f.Weaknesses)
 			f.Weaknesses = slices.Compact(f.Weaknesses)
@@ -217,7 +236,10 @@ func sortedParts(list []core.Finding) []core.Finding {
 	e := core.Evidence{Findings: list}
 	e.Sort()
 	for i := range e.Findings {
-		slices.SortFunc(e.Findings[i].Suppressions, func(a, b core.Suppression) int { return slices.Compare([]string{a.By}, []string{b.By}) })
+		slices.SortFunc(e.Findings[i].Suppressions, func(a,
+			b core.Suppression) int {
+			return slices.Compare([]string{a.By}, []string{b.By})
+		})
 	}
 	return e.Findings
 }

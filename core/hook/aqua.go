@@ -72,8 +72,9 @@ type aquaHead struct {
 	os, version string
 }
 
-// readAqua reads the JSON of the Aqua scanner (scannercli --jsonfile): one image, or a list as its plug-in for Azure DevOps
-// writes it. What Aqua's assurance policies refuse becomes a finding of its own, so that our policy decides over it.
+// readAqua reads the JSON of the Aqua scanner (scannercli --jsonfile): one image, or a list as its plug-in for Azure
+// DevOps writes it. What Aqua's assurance policies refuse becomes a finding of its own, so that our policy decides over
+// it.
 //
 // https://github.com/aquasecurity/postee and https://github.com/aquasecurity/reportgen read the same form.
 func readAqua(in input, b *builder) error {
@@ -84,7 +85,10 @@ func readAqua(in input, b *builder) error {
 		return err
 	}
 	if r.Kind() != '[' {
-		return aquaImage(in.json, b, func(r *jsonstream.Reader, image func(*jsonstream.Reader) error) error { return image(r) })
+		return aquaImage(in.json, b, func(r *jsonstream.Reader,
+			image func(*jsonstream.Reader) error) error {
+			return image(r)
+		})
 	}
 	images := 0
 	if err := r.Array(func(int) error {
@@ -114,7 +118,8 @@ func readAqua(in input, b *builder) error {
 }
 
 // aquaImage reads the document of one image twice: what it says of the image, and then what was found.
-func aquaImage(open func() (*jsonstream.Reader, error), b *builder, within func(*jsonstream.Reader, func(*jsonstream.Reader) error) error) error {
+func aquaImage(open func() (*jsonstream.Reader, error), b *builder, within func(*jsonstream.Reader,
+	func(*jsonstream.Reader) error) error) error {
 	var head aquaHead
 	seen := map[string]bool{}
 	for _, pass := range []func(*jsonstream.Reader, string) error{
@@ -179,13 +184,15 @@ func (h *aquaHead) found(r *jsonstream.Reader, b *builder, name string) error {
 		return each(r, func(x *aquaResource) error { return h.resource(b, x) })
 	case "sensitive_data":
 		return each(r, func(x *aquaFile) error {
-			return b.flaw(flaw{kind: core.KindSecret, rule: cmp.Or(x.Type, "sensitive data"), title: "sensitive data of the type " + cmp.Or(x.Type, "unknown"),
+			return b.flaw(flaw{kind: core.KindSecret, rule: cmp.Or(x.Type, "sensitive data"),
+				title:    "sensitive data of the type " + cmp.Or(x.Type, "unknown"),
 				severity: core.SeverityHigh, path: rootless(cmp.Or(x.Path, x.Filename))})
 		})
 	case "malware":
 		return each(r, func(x *aquaFile) error {
-			return b.flaw(flaw{kind: core.KindMalware, rule: cmp.Or(x.Malware, "malware"), title: x.Malware, severity: core.SeverityCritical,
-				path: rootless(cmp.Or(x.Path, x.Filename))})
+			return b.flaw(flaw{kind: core.KindMalware, rule: cmp.Or(x.Malware, "malware"), title: x.Malware,
+				severity: core.SeverityCritical,
+				path:     rootless(cmp.Or(x.Path, x.Filename))})
 		})
 	case "image_assurance_results":
 		var a aquaAssurance
@@ -216,9 +223,11 @@ func (h *aquaHead) resource(b *builder, x *aquaResource) error {
 	ecosystem, system := h.ecosystem(x.Resource.Format)
 	for i := range x.Vulnerabilities {
 		v := &x.Vulnerabilities[i]
-		out := weak{ids: []string{v.Name}, title: v.Description, severity: severity(cmp.Or(v.Severity, v.SeverityV3, v.SeverityVendor, v.SeverityV2)),
+		out := weak{ids: []string{v.Name}, title: v.Description, severity: severity(cmp.Or(v.Severity, v.SeverityV3,
+			v.SeverityVendor, v.SeverityV2)),
 			score: v.Score, vector: v.Vector, name: x.Resource.Name, version: x.Resource.Version, ecosystem: ecosystem, system: system,
-			fixed: strings.Split(v.Fix, ","), path: rootless(x.Resource.Path), layer: x.Resource.Layer, references: []string{v.URL, v.VendorURL}}
+			fixed: strings.Split(v.Fix,
+				","), path: rootless(x.Resource.Path), layer: x.Resource.Layer, references: []string{v.URL, v.VendorURL}}
 		if v.WontFix {
 			out.fix = core.FixWontFix
 		}
@@ -283,8 +292,9 @@ func (a *aquaAssurance) add(b *builder) error {
 	for _, key := range slices.SortedFunc(maps.Keys(blocking), func(x, y check) int {
 		return cmp.Or(strings.Compare(x.policy, y.policy), strings.Compare(x.control, y.control))
 	}) {
-		out := flaw{kind: core.KindMisconfiguration, rule: "reported-by/aqua/" + cmp.Or(key.control, "assurance"), severity: core.SeverityMedium,
-			title: fmt.Sprintf("Aqua's assurance policy %s reports it by its control %s", key.policy, key.control)}
+		out := flaw{kind: core.KindMisconfiguration, rule: "reported-by/aqua/" + cmp.Or(key.control, "assurance"),
+			severity: core.SeverityMedium,
+			title:    fmt.Sprintf("Aqua's assurance policy %s reports it by its control %s", key.policy, key.control)}
 		if blocking[key] {
 			refused = true
 			out.rule, out.severity = RefusedBy+"aqua/"+cmp.Or(key.control, "assurance"), core.SeverityHigh
@@ -295,8 +305,9 @@ func (a *aquaAssurance) add(b *builder) error {
 		}
 	}
 	if a.Disallowed && !refused {
-		return b.flaw(flaw{kind: core.KindMisconfiguration, rule: RefusedBy + "aqua/assurance", severity: core.SeverityHigh,
-			title: "Aqua's assurance policies refuse it"})
+		return b.flaw(flaw{kind: core.KindMisconfiguration, rule: RefusedBy + "aqua/assurance",
+			severity: core.SeverityHigh,
+			title:    "Aqua's assurance policies refuse it"})
 	}
 	return nil
 }

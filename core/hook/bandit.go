@@ -55,7 +55,8 @@ type banditIssue struct {
 }
 
 func (x *banditIssue) add(b *builder) error {
-	out := flaw{rule: x.ID, title: x.Text, severity: severity(x.Severity), path: x.Filename, line: x.Line, column: x.Column + 1,
+	out := flaw{rule: x.ID, title: x.Text, severity: severity(x.Severity), path: x.Filename, line: x.Line,
+		column:  x.Column + 1,
 		snippet: numbered(x.Code, x.Line), references: []string{x.MoreInfo, x.CWE.Link}}
 	if x.Column <= 0 {
 		out.column = 0
@@ -73,7 +74,8 @@ func (x *banditIssue) add(b *builder) error {
 func numbered(code string, number int) string {
 	want := strconv.Itoa(number)
 	for l := range strings.Lines(code) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(l), want); ok && (rest == "" || strings.ContainsAny(rest[:1], ": \t")) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(l), want); ok && (rest == "" ||
+			strings.ContainsAny(rest[:1], ": \t")) {
 			return strings.TrimLeft(rest, ": \t")
 		}
 	}
@@ -93,7 +95,8 @@ func readBanditXML(in input, b *builder) error {
 			if err != nil {
 				return err
 			}
-			out := flaw{title: attribute(e, "message"), severity: severity(attribute(e, "type")), path: file, references: []string{attribute(e, "more_info")}}
+			out := flaw{title: attribute(e, "message"), severity: severity(attribute(e, "type")), path: file,
+				references: []string{attribute(e, "more_info")}}
 			for l := range strings.Lines(text) {
 				if rest, ok := strings.CutPrefix(l, "Test ID: "); ok {
 					out.rule, _, _ = strings.Cut(strings.TrimSpace(rest), " ")

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// readCheckstyle reads the XML of Checkstyle, in which many linters write. The source of an error tells the tool and the
-// rule of those that are known.
+// readCheckstyle reads the XML of Checkstyle, in which many linters write. The source of an error tells the tool and
+// the rule of those that are known.
 //
 // https://checkstyle.org/
 func readCheckstyle(in input, b *builder) error {
@@ -45,7 +45,8 @@ func readCheckstyle(in input, b *builder) error {
 }
 
 func checkstyleSource(source string) (tool, rule string) {
-	for prefix, tool := range map[string]string{"ShellCheck.": "ShellCheck", "eslint.rules.": "ESLint", "Hadolint.": "hadolint"} {
+	for prefix, tool := range map[string]string{"ShellCheck.": "ShellCheck", "eslint.rules.": "ESLint",
+		"Hadolint.": "hadolint"} {
 		if rule, ok := strings.CutPrefix(source, prefix); ok {
 			return tool, rule
 		}

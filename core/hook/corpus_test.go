@@ -13,9 +13,9 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/hook"
 )
 
-// real says for every real report what is read of it: the format, the findings, and the gaps that tools tell of; or what
-// the error says. The names are without the folder that they were found in. What is not listed is of no format that is
-// read, and has to be refused as such.
+// real says for every real report what is read of it: the format, the findings, and the gaps that tools tell of; or
+// what the error says. The names are without the folder that they were found in. What is not listed is of no format
+// that is read, and has to be refused as such.
 const real = `
 sarif/cppcheck/cppcheck_many_vuln.sarif	sarif 7 findings 0 reach 0 gaps
 sarif/cppcheck/cppcheck_no_vuln.sarif	sarif 0 findings 0 reach 0 gaps

@@ -33,7 +33,8 @@ func readCppcheck(in input, b *builder) error {
 			if err := done(); err != nil {
 				return err
 			}
-			open = &cppcheckError{flaw: flaw{rule: attribute(e, "id"), title: attribute(e, "msg"), severity: severity(attribute(e, "severity"))},
+			open = &cppcheckError{flaw: flaw{rule: attribute(e, "id"), title: attribute(e, "msg"),
+				severity: severity(attribute(e, "severity"))},
 				level: attribute(e, "severity"), file0: attribute(e, "file0")}
 			if cwe := attribute(e, "cwe"); cwe != "" {
 				open.weaknesses = []string{"CWE-" + cwe}
@@ -75,7 +76,8 @@ func (x *cppcheckError) add(b *builder) error {
 		x.path = x.file0
 	}
 	switch {
-	case slices.Contains([]string{"syntaxError", "internalError", "internalAstError", "cppcheckError", "preprocessorErrorDirective",
+	case slices.Contains([]string{"syntaxError", "internalError", "internalAstError", "cppcheckError",
+		"preprocessorErrorDirective",
 		"unknownMacro", "noValidConfiguration", "instantiationError"}, x.rule):
 		b.gap("Cppcheck could not look into %s: line %d: %s", b.roots.Path(x.path), x.line, x.title)
 		return nil

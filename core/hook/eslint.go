@@ -67,12 +67,14 @@ func (m *eslintMessage) add(b *builder, path string) error {
 	if m.Rule == "" && m.Severity < 2 {
 		return nil // a note about ESLint's own settings, such as a file that is ignored
 	}
-	out := flaw{rule: cmp.Or(m.Rule, "eslint"), title: m.Message, severity: core.SeverityMedium, path: path, line: m.Line, endLine: m.EndLine, column: m.Column}
+	out := flaw{rule: cmp.Or(m.Rule, "eslint"), title: m.Message, severity: core.SeverityMedium, path: path,
+		line: m.Line, endLine: m.EndLine, column: m.Column}
 	if m.Severity >= 2 {
 		out.severity = core.SeverityHigh
 	}
 	if len(m.Suppressions) > 0 {
-		out.suppressed = &core.Suppression{Kind: core.SuppressedInline, By: "eslint-disable", Reason: m.Suppressions[0].Justification}
+		out.suppressed = &core.Suppression{Kind: core.SuppressedInline, By: "eslint-disable",
+			Reason: m.Suppressions[0].Justification}
 	}
 	return b.flaw(out)
 }

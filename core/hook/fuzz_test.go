@@ -30,7 +30,8 @@ func wellFormed(t *testing.T, r hook.Report) {
 		t.Errorf("nobody looked: %+v", r)
 	}
 	for _, x := range r.Examinations {
-		if !strings.HasPrefix(x.Name, hook.ExaminationPrefix) || x.Tool == "" || (x.Status == core.Complete) != (len(x.Why) == 0) {
+		if !strings.HasPrefix(x.Name, hook.ExaminationPrefix) || x.Tool == "" ||
+			(x.Status == core.Complete) != (len(x.Why) == 0) {
 			t.Errorf("%+v", x)
 		}
 	}
@@ -45,11 +46,13 @@ func wellFormed(t *testing.T, r hook.Report) {
 			t.Errorf("two findings have one fingerprint: %+v", x)
 		}
 		seen[k] = true
-		if x.Rule == "" || x.Title == "" || len(x.Fingerprint) != 32 || len(x.SeenBy) != 1 || x.Score != nil && (*x.Score < 0 || *x.Score > 10) {
+		if x.Rule == "" || x.Title == "" || len(x.Fingerprint) != 32 || len(x.SeenBy) != 1 || x.Score != nil &&
+			(*x.Score < 0 || *x.Score > 10) {
 			t.Errorf("%+v", x)
 		}
 		for _, l := range x.Locations {
-			if l.Path == "" || strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path+"/", "../") || l.Line < 0 || l.Column < 0 || l.EndLine < 0 {
+			if l.Path == "" || strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path+"/", "../") || l.Line < 0 ||
+				l.Column < 0 || l.EndLine < 0 {
 				t.Errorf("%+v", l)
 			}
 		}

@@ -60,8 +60,8 @@ type gitlabHead struct {
 	managers map[string]string // by file
 }
 
-// readGitLab reads the reports of GitLab's analysers for SAST, secrets, containers and dependencies, of the schema versions
-// 14 and 15, and of those before, which have the same members.
+// readGitLab reads the reports of GitLab's analysers for SAST, secrets, containers and dependencies, of the schema
+// versions 14 and 15, and of those before, which have the same members.
 func readGitLab(in input, b *builder) error {
 	head := gitlabHead{managers: map[string]string{}}
 	seen := map[string]bool{}
@@ -92,7 +92,8 @@ func readGitLab(in input, b *builder) error {
 }
 
 func (h *gitlabHead) known(kind string) error {
-	if slices.Contains([]string{"sast", "secret_detection", "container_scanning", "cluster_image_scanning", "dependency_scanning"}, kind) {
+	if slices.Contains([]string{"sast", "secret_detection", "container_scanning", "cluster_image_scanning",
+		"dependency_scanning"}, kind) {
 		return nil
 	}
 	return fmt.Errorf("it is a report of %s, which is not read", line(kind))
@@ -186,7 +187,8 @@ func (h *gitlabHead) finding(b *builder, x *gitlabFinding) error {
 	title := cmp.Or(x.Message, x.Name, x.Description)
 	switch kind {
 	case "sast", "secret_detection":
-		out := flaw{title: title, severity: severity(x.Severity), path: x.Location.File, line: x.Location.Start, endLine: x.Location.End,
+		out := flaw{title: title, severity: severity(x.Severity), path: x.Location.File, line: x.Location.Start,
+			endLine:    x.Location.End,
 			weaknesses: weaknesses, references: references, fix: x.Solution}
 		if kind == "secret_detection" || sarif.KindOf(b.current.name, "", nil) == core.KindSecret {
 			// The extract is the secret; the name is the rule's, and the rest may repeat what was found.
@@ -198,7 +200,8 @@ func (h *gitlabHead) finding(b *builder, x *gitlabFinding) error {
 		}
 		return b.flaw(out)
 	}
-	out := weak{ids: names, title: title, severity: severity(x.Severity), name: x.Location.Dependency.Package.Name, version: x.Location.Dependency.Version,
+	out := weak{ids: names, title: title, severity: severity(x.Severity), name: x.Location.Dependency.Package.Name,
+		version:    x.Location.Dependency.Version,
 		weaknesses: weaknesses, references: references, path: x.Location.File}
 	if kind == "dependency_scanning" {
 		out.ecosystem = h.ecosystem(x.Location.File)

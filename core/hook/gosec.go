@@ -73,7 +73,8 @@ type justified struct {
 }
 
 func (x *gosecIssue) add(b *builder) error {
-	out := flaw{rule: x.Rule, title: x.Details, severity: severity(x.Severity), path: x.File, line: int(x.Line), column: int(x.Column),
+	out := flaw{rule: x.Rule, title: x.Details, severity: severity(x.Severity), path: x.File, line: int(x.Line),
+		column:  int(x.Column),
 		snippet: numbered(x.Code, int(x.Line))}
 	if x.CWE != nil && x.CWE.ID != "" {
 		out.weaknesses, out.references = []string{"CWE-" + x.CWE.ID}, []string{x.CWE.URL}

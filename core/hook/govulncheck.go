@@ -43,8 +43,8 @@ type govulncheckMessage struct {
 // maxMessages bounds a stream.
 const maxMessages = 1_000_000
 
-// Govulncheck reads the output of "govulncheck -json": for each flaw of a module that it was asked about, whether a call
-// leads to it. A flaw that it names without a call is not reachable only if it looked for calls.
+// Govulncheck reads the output of "govulncheck -json": for each flaw of a module that it was asked about, whether a
+// call leads to it. A flaw that it names without a call is not reachable only if it looked for calls.
 func Govulncheck(r io.Reader) (Report, error) {
 	g := govulncheck{aliases: map[string][]string{}, found: map[[3]string]core.Reachability{}}
 	d := json.NewDecoder(r)
@@ -83,7 +83,8 @@ func (g *govulncheck) message(m *govulncheckMessage) error {
 			return errors.New("a second scan begins")
 		}
 		if m.Config.Scanner != govulncheckTool || !strings.HasPrefix(m.Config.Protocol, "v1.") {
-			return fmt.Errorf("it is of %q, protocol %q; want %s, v1", m.Config.Scanner, m.Config.Protocol, govulncheckTool)
+			return fmt.Errorf("it is of %q, protocol %q; want %s, v1", m.Config.Scanner, m.Config.Protocol,
+				govulncheckTool)
 		}
 		g.version, g.level = m.Config.Version, cmp.Or(m.Config.Level, "unknown")
 	case g.level == "":
@@ -115,11 +116,13 @@ func (g *govulncheck) report() Report {
 	for key, reach := range g.found {
 		ids := append([]string{key[0]}, g.aliases[key[0]]...)
 		slices.Sort(ids)
-		r.Reach = append(r.Reach, core.Reach{IDs: slices.Compact(ids), Ecosystem: "Go", Package: key[1], Version: key[2],
+		r.Reach = append(r.Reach, core.Reach{IDs: slices.Compact(ids), Ecosystem: "Go", Package: key[1],
+			Version:   key[2],
 			Reachable: reach, SeenBy: govulncheckTool})
 	}
 	slices.SortFunc(r.Reach, func(a, b core.Reach) int {
-		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Version, b.Version), slices.Compare(a.IDs, b.IDs))
+		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Version, b.Version), slices.Compare(a.IDs,
+			b.IDs))
 	})
 	return r
 }

@@ -28,9 +28,12 @@ func TestACallMakesAFlawReachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := hook.Report{Format: "govulncheck", Tool: "govulncheck", Version: "v1.9.0", Examinations: []core.Examination{
-		{Name: "import:govulncheck", Tool: "govulncheck", Version: "v1.9.0", Status: core.Complete}}, Reach: []core.Reach{
-		{IDs: []string{"CVE-2024-1", "GHSA-1", "GO-1"}, Ecosystem: "Go", Package: "example.org/a", Version: "v1.0.0", Reachable: core.ReachableYes, SeenBy: "govulncheck"},
-		{IDs: []string{"GO-2"}, Ecosystem: "Go", Package: "example.org/b", Version: "v2.0.0", Reachable: core.ReachableNo, SeenBy: "govulncheck"},
+		{Name: "import:govulncheck", Tool: "govulncheck", Version: "v1.9.0",
+			Status: core.Complete}}, Reach: []core.Reach{
+		{IDs: []string{"CVE-2024-1", "GHSA-1", "GO-1"}, Ecosystem: "Go", Package: "example.org/a", Version: "v1.0.0",
+			Reachable: core.ReachableYes, SeenBy: "govulncheck"},
+		{IDs: []string{"GO-2"}, Ecosystem: "Go", Package: "example.org/b", Version: "v2.0.0",
+			Reachable: core.ReachableNo, SeenBy: "govulncheck"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -155,7 +155,8 @@ func grypeSource(r *jsonstream.Reader, b *builder) error {
 
 func (m *grypeMatch) add(b *builder, system *core.Distro, ignored bool) error {
 	v := &m.Vulnerability
-	out := weak{ids: []string{v.ID}, severity: severity(v.Severity), name: m.Artifact.Name, version: m.Artifact.Version, purl: m.Artifact.Purl,
+	out := weak{ids: []string{v.ID}, severity: severity(v.Severity), name: m.Artifact.Name,
+		version: m.Artifact.Version, purl: m.Artifact.Purl,
 		system: system, fixed: v.Fix.Versions, references: append([]string{v.Source}, v.URLs...)}
 	switch {
 	case m.Artifact.Purl == "":

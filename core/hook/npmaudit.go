@@ -11,8 +11,8 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/internal/jsonstream"
 )
 
-// readNPMAudit reads "npm audit --json": of npm 6, which lists advisories with the versions found, and of npm 7 and later,
-// which lists packages without them.
+// readNPMAudit reads "npm audit --json": of npm 6, which lists advisories with the versions found, and of npm 7 and
+// later, which lists packages without them.
 //
 // https://docs.npmjs.com/cli/commands/npm-audit
 func readNPMAudit(in input, b *builder) error {
@@ -78,7 +78,8 @@ type npmCVSS struct {
 }
 
 func (x *npmAdvisory) add(b *builder, id string) error {
-	out := weak{ids: append([]string{npmID(x.URL, id), x.GHSA}, x.CVEs...), title: x.Title, severity: severity(x.Severity), score: x.CVSS.Score,
+	out := weak{ids: append([]string{npmID(x.URL, id), x.GHSA}, x.CVEs...), title: x.Title,
+		severity: severity(x.Severity), score: x.CVSS.Score,
 		vector: x.CVSS.Vector, name: x.Module, ecosystem: "npm", weaknesses: x.CWE, references: []string{x.URL}}
 	if lowest, ok := strings.CutPrefix(x.Patched, ">="); ok && !strings.ContainsAny(strings.TrimSpace(lowest), " |<") {
 		out.fixed = []string{lowest}
@@ -132,7 +133,8 @@ func (x *npmPackage) add(b *builder, name string) error {
 		if err := json.Unmarshal(raw, &via); err != nil {
 			return fmt.Errorf("via[%d]: %w", i, err)
 		}
-		err := b.weak(weak{ids: []string{npmID(via.URL, via.Source.String())}, title: via.Title, severity: severity(via.Severity), score: via.CVSS.Score,
+		err := b.weak(weak{ids: []string{npmID(via.URL, via.Source.String())}, title: via.Title,
+			severity: severity(via.Severity), score: via.CVSS.Score,
 			vector: via.CVSS.Vector, name: name, ecosystem: "npm", weaknesses: via.CWE, references: []string{via.URL}})
 		if err != nil {
 			return err

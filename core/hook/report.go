@@ -30,8 +30,8 @@ type Report struct {
 	// Findings have no subject: what they are about is known to the caller.
 	Findings []core.Finding
 	Reach    []core.Reach
-	// Examinations are one for each tool: complete, or partial with what the tool says that it could not look at. They have
-	// no subject and no input either, and are named "import:" and the tool.
+	// Examinations are one for each tool: complete, or partial with what the tool says that it could not look at. They
+	// have no subject and no input either, and are named "import:" and the tool.
 	Examinations []core.Examination
 	// About is what the report says that it is about.
 	About About
@@ -42,8 +42,8 @@ type About struct {
 	// Image is true if an image was scanned, and not sources.
 	Image bool
 	Name  string
-	// Digests are of manifests or indexes. IDs are digests of which the report does not say what they are of. Layers are the
-	// diff-ids of an image's layers, from the base up.
+	// Digests are of manifests or indexes. IDs are digests of which the report does not say what they are of. Layers
+	// are the diff-ids of an image's layers, from the base up.
 	Digests []core.Digest
 	IDs     []core.Digest
 	Layers  []core.Digest
@@ -60,7 +60,7 @@ const ExaminationPrefix = "import:"
 
 const (
 	// maxFindings is how many findings one report may have.
-	maxFindings = 250_000
+	maxFindings = 500_000
 	// maxElement is the largest single result, or group of results, that is decoded at once, in bytes.
 	maxElement = 64 << 20
 	// maxGaps is how many gaps of one tool are kept.
@@ -207,7 +207,8 @@ func (b *builder) flaw(x flaw) error {
 	if x.kind == core.KindSecret && len(out.Weaknesses) == 0 {
 		out.Weaknesses = []string{sarif.HardCoded}
 	}
-	place := core.Location{Path: b.roots.Path(x.path), Line: max(x.line, 0), Column: max(x.column, 0), Layer: digest(x.layer)}
+	place := core.Location{Path: b.roots.Path(x.path), Line: max(x.line, 0), Column: max(x.column, 0),
+		Layer: digest(x.layer)}
 	if x.endLine > x.line {
 		place.EndLine = x.endLine
 	}
@@ -308,7 +309,8 @@ func (x *weak) pkg() *core.PackageRef {
 	case ref.Ecosystem == "" && x.system != nil:
 		ref.Ecosystem = distro.Ecosystem(*x.system)
 		if kind := distro.PackageType(*x.system); kind != "" {
-			ref.Purl = packageurl.NewPackageURL(kind, distro.Namespace(x.system.ID), ref.Name, ref.Version, nil, "").ToString()
+			ref.Purl = packageurl.NewPackageURL(kind, distro.Namespace(x.system.ID), ref.Name, ref.Version, nil,
+				"").ToString()
 		}
 	default:
 		ref.Purl = purl.Of(ref.Ecosystem, ref.Name, ref.Version)
@@ -319,8 +321,8 @@ func (x *weak) pkg() *core.PackageRef {
 	return ref
 }
 
-// purlEcosystem is the OSV ecosystem of a package URL. The release of a distribution is in a qualifier, or is that of the
-// image.
+// purlEcosystem is the OSV ecosystem of a package URL. The release of a distribution is in a qualifier, or is that of
+// the image.
 func purlEcosystem(u packageurl.PackageURL, system *core.Distro) string {
 	switch u.Type {
 	case packageurl.TypeDebian, packageurl.TypeApk, packageurl.TypeRPM:
@@ -372,7 +374,10 @@ func best(names []string) (string, []string) {
 		}
 		return 3
 	}
-	chosen := slices.MinFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), compareCVEs(a, b)) })
+	chosen := slices.MinFunc(all, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), compareCVEs(a,
+			b))
+	})
 	return chosen, slices.DeleteFunc(all, func(id string) bool { return id == chosen })
 }
 
@@ -409,7 +414,8 @@ func links(all ...string) []string {
 	var out []string
 	for _, l := range all {
 		l = strings.TrimSpace(l)
-		if (strings.HasPrefix(l, "https://") || strings.HasPrefix(l, "http://")) && len(l) < maxWord && len(out) < 50 && !slices.Contains(out, l) {
+		if (strings.HasPrefix(l, "https://") || strings.HasPrefix(l, "http://")) && len(l) < maxWord &&
+			len(out) < 50 && !slices.Contains(out, l) {
 			out = append(out, l)
 		}
 	}
@@ -466,9 +472,11 @@ func (b *builder) report(format string) (Report, error) {
 	if len(b.tools) == 0 {
 		return Report{}, errors.New("it names no tool")
 	}
-	out := Report{Format: format, Tool: b.tools[0].name, Version: b.tools[0].version, Findings: distinct(b.findings), Reach: b.reach, About: b.about}
+	out := Report{Format: format, Tool: b.tools[0].name, Version: b.tools[0].version, Findings: distinct(b.findings),
+		Reach: b.reach, About: b.about}
 	for _, t := range b.tools {
-		x := core.Examination{Name: examinationName(t.name), Tool: t.name, Version: t.version, Status: core.Complete, Why: t.gaps}
+		x := core.Examination{Name: examinationName(t.name), Tool: t.name, Version: t.version, Status: core.Complete,
+			Why: t.gaps}
 		if len(t.gaps) > 0 {
 			x.Status = core.Partial
 		}
@@ -492,34 +500,42 @@ func examinationName(tool string) string {
 // apart: the second and later ones, in order of their lines, have fingerprints of their own, so that a new one is new
 // even if it repeats an old one.
 func distinct(findings []core.Finding) []core.Finding {
-	slices.SortStableFunc(findings, func(a, b core.Finding) int {
-		return cmp.Or(strings.Compare(a.Fingerprint, b.Fingerprint), comparePackages(a.Package, b.Package), compareFirst(a.Locations, b.Locations),
-			strings.Compare(a.Title, b.Title))
+	if len(findings) == 0 {
+		return nil
+	}
+	pointers := make([]*core.Finding, len(findings)) // findings are large, and there may be many
+	for i := range findings {
+		pointers[i] = &findings[i]
+	}
+	slices.SortStableFunc(pointers, func(a, b *core.Finding) int {
+		return cmp.Or(strings.Compare(a.Fingerprint, b.Fingerprint), comparePackages(a.Package, b.Package),
+			compareFirst(a.Locations, b.Locations), strings.Compare(a.Title, b.Title))
 	})
-	var out []core.Finding
-	nth := 0
-	for i, f := range findings {
-		if i == 0 || findings[i-1].Fingerprint != f.Fingerprint {
-			nth = 0
+	out := make([]core.Finding, 0, len(findings))
+	base, nth := "", 0
+	for _, f := range pointers {
+		if nth == 0 || base != f.Fingerprint {
+			base, nth = f.Fingerprint, 0
 		}
-		var last *core.Finding
-		if nth > 0 {
-			last = &out[len(out)-1]
-		}
-		switch {
-		case last != nil && f.Package != nil && comparePackages(last.Package, f.Package) == 0:
-			join(last, &f)
-			continue
-		case last != nil && f.Package == nil && compareFirst(last.Locations, f.Locations) == 0 && last.Title == f.Title:
-			join(last, &f)
+		if nth > 0 && same(&out[len(out)-1], f) {
+			join(&out[len(out)-1], f)
 			continue
 		}
-		if nth++; nth > 1 && f.Package == nil {
-			f.Fingerprint = core.FingerprintOf(f.Kind, f.Fingerprint, strconv.Itoa(nth))
+		nth++
+		out = append(out, *f)
+		if nth > 1 && f.Package == nil {
+			out[len(out)-1].Fingerprint = core.FingerprintOf(f.Kind, base, strconv.Itoa(nth))
 		}
-		out = append(out, f)
 	}
 	return out
+}
+
+// same reports whether two findings with one fingerprint are one: of the same package, or of the same place.
+func same(a, b *core.Finding) bool {
+	if a.Package != nil || b.Package != nil {
+		return comparePackages(a.Package, b.Package) == 0
+	}
+	return compareFirst(a.Locations, b.Locations) == 0 && a.Title == b.Title
 }
 
 // join adds to a finding what another of the same tool says of the same flaw. It is suppressed if both are.
@@ -532,14 +548,16 @@ func join(into, f *core.Finding) {
 		}
 	}
 	into.Severity = max(into.Severity, f.Severity)
-	into.Suppressions = slices.DeleteFunc(into.Suppressions, func(s core.Suppression) bool { return !slices.Contains(f.Suppressions, s) })
+	into.Suppressions = slices.DeleteFunc(into.Suppressions,
+		func(s core.Suppression) bool { return !slices.Contains(f.Suppressions, s) })
 }
 
 func comparePackages(a, b *core.PackageRef) int {
 	if a == nil || b == nil {
 		return cmp.Compare(boolInt(a != nil), boolInt(b != nil))
 	}
-	return cmp.Or(strings.Compare(a.Purl, b.Purl), strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version))
+	return cmp.Or(strings.Compare(a.Purl, b.Purl), strings.Compare(a.Name, b.Name), strings.Compare(a.Version,
+		b.Version))
 }
 
 func boolInt(b bool) int {
@@ -553,5 +571,6 @@ func compareFirst(a, b []core.Location) int {
 	if len(a) == 0 || len(b) == 0 {
 		return cmp.Compare(len(a), len(b))
 	}
-	return cmp.Or(strings.Compare(a[0].Path, b[0].Path), cmp.Compare(a[0].Line, b[0].Line), cmp.Compare(a[0].Column, b[0].Column))
+	return cmp.Or(strings.Compare(a[0].Path, b[0].Path), cmp.Compare(a[0].Line, b[0].Line), cmp.Compare(a[0].Column,
+		b[0].Column))
 }

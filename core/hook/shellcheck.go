@@ -47,6 +47,7 @@ func readShellCheck(in input, b *builder) error {
 
 func (x *shellComment) add(b *builder) error {
 	rule := "SC" + strconv.Itoa(x.Code)
-	return b.flaw(flaw{rule: rule, title: x.Message, severity: severity(x.Level), path: x.File, line: x.Line, endLine: x.EndLine, column: x.Column,
+	return b.flaw(flaw{rule: rule, title: x.Message, severity: severity(x.Level), path: x.File, line: x.Line,
+		endLine: x.EndLine, column: x.Column,
 		references: []string{"https://www.shellcheck.net/wiki/" + rule}})
 }

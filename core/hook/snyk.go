@@ -185,9 +185,12 @@ func (x *snykIssue) add(b *builder, h *snykHead, suppressed *core.Suppression) e
 	if x.Type == "license" {
 		return nil
 	}
-	out := weak{ids: append(append([]string{x.ID}, x.Identifiers.CVE...), x.Identifiers.GHSA...), title: x.Title, severity: severity(x.Severity),
-		score: x.Score, vector: x.Vector, name: cmp.Or(x.Package, x.Name), version: x.Version, weaknesses: x.Identifiers.CWE,
-		references: []string{cmp.Or(x.URL, "https://security.snyk.io/vuln/"+x.ID)}, path: h.file, suppressed: suppressed}
+	out := weak{ids: append(append([]string{x.ID}, x.Identifiers.CVE...), x.Identifiers.GHSA...), title: x.Title,
+		severity: severity(x.Severity),
+		score:    x.Score, vector: x.Vector, name: cmp.Or(x.Package,
+			x.Name), version: x.Version, weaknesses: x.Identifiers.CWE,
+		references: []string{cmp.Or(x.URL,
+			"https://security.snyk.io/vuln/"+x.ID)}, path: h.file, suppressed: suppressed}
 	for _, l := range x.Links {
 		out.references = append(out.references, l.URL)
 	}

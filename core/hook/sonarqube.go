@@ -81,7 +81,8 @@ func readSonarQube(in input, b *builder) error {
 
 func (x *sonarIssue) add(b *builder, rule sonarRule) error {
 	b.tool(cmp.Or(x.Engine, rule.Engine, "sonarqube"), "")
-	out := flaw{rule: x.Rule, title: cmp.Or(x.Primary.Message, rule.Name), path: x.Primary.Path, line: x.Primary.Range.Start,
+	out := flaw{rule: x.Rule, title: cmp.Or(x.Primary.Message, rule.Name), path: x.Primary.Path,
+		line:    x.Primary.Range.Start,
 		endLine: x.Primary.Range.End, column: x.Primary.Range.Column}
 	if out.column > 0 {
 		out.column++ // it counts from 0

@@ -81,8 +81,8 @@ type trivyHead struct {
 	system *core.Distro
 }
 
-// readTrivy reads "trivy --format json": of images, file systems, repositories, clusters, and the list that old versions
-// wrote.
+// readTrivy reads "trivy --format json": of images, file systems, repositories, clusters, and the list that old
+// versions wrote.
 func readTrivy(in input, b *builder) error {
 	b.tool("Trivy", "")
 	r, err := in.json()
@@ -172,7 +172,8 @@ func (h *trivyHead) metadata(r *jsonstream.Reader, b *builder) error {
 		b.about.Layers = append(b.about.Layers, digest(d))
 	}
 	if m.ImageConfig.OS != "" && m.ImageConfig.Architecture != "" {
-		b.about.Platform = &core.Platform{OS: word(m.ImageConfig.OS), Architecture: word(m.ImageConfig.Architecture), Variant: word(m.ImageConfig.Variant)}
+		b.about.Platform = &core.Platform{OS: word(m.ImageConfig.OS), Architecture: word(m.ImageConfig.Architecture),
+			Variant: word(m.ImageConfig.Variant)}
 	}
 	return nil
 }
@@ -227,7 +228,8 @@ func (h *trivyHead) result(b *builder, x *trivyResult) error {
 		if m.Status != "" && m.Status != "FAIL" {
 			continue
 		}
-		err := b.flaw(flaw{kind: core.KindMisconfiguration, rule: cmp.Or(m.ID, m.AVDID), aliases: otherThan(m.ID, m.AVDID), title: cmp.Or(m.Message, m.Title),
+		err := b.flaw(flaw{kind: core.KindMisconfiguration, rule: cmp.Or(m.ID, m.AVDID), aliases: otherThan(m.ID,
+			m.AVDID), title: cmp.Or(m.Message, m.Title),
 			severity: severity(m.Severity), path: x.Target, line: m.CauseMetadata.StartLine, endLine: m.CauseMetadata.EndLine, layer: m.Layer.DiffID,
 			references: append([]string{m.PrimaryURL}, m.References...), fix: m.Resolution})
 		if err != nil {
@@ -236,7 +238,8 @@ func (h *trivyHead) result(b *builder, x *trivyResult) error {
 	}
 	for i := range x.Secrets {
 		s := &x.Secrets[i]
-		err := b.flaw(flaw{kind: core.KindSecret, rule: s.RuleID, title: s.Title, severity: severity(s.Severity), path: h.inImage(b, x.Target),
+		err := b.flaw(flaw{kind: core.KindSecret, rule: s.RuleID, title: s.Title, severity: severity(s.Severity),
+			path: h.inImage(b, x.Target),
 			line: s.StartLine, endLine: s.EndLine, layer: s.Layer.DiffID})
 		if err != nil {
 			return err
@@ -286,8 +289,10 @@ func (h *trivyHead) place(x *trivyResult) (*core.Distro, string) {
 }
 
 func (v *trivyVulnerability) weak(kind string, system *core.Distro, path string) weak {
-	out := weak{ids: append([]string{v.ID}, v.VendorIDs...), title: v.Title, severity: severity(v.Severity), name: v.Package, version: v.Version,
-		purl: v.Identifier.Purl, ecosystem: trivyEcosystem(kind), system: system, fixed: strings.Split(v.Fixed, ","), path: cmp.Or(v.Path, path),
+	out := weak{ids: append([]string{v.ID}, v.VendorIDs...), title: v.Title, severity: severity(v.Severity),
+		name: v.Package, version: v.Version,
+		purl: v.Identifier.Purl, ecosystem: trivyEcosystem(kind), system: system, fixed: strings.Split(v.Fixed,
+			","), path: cmp.Or(v.Path, path),
 		layer: v.Layer.DiffID, weaknesses: v.CweIDs, references: append([]string{v.PrimaryURL}, v.References...)}
 	switch v.Status {
 	case "affected", "fix_deferred":
@@ -313,7 +318,8 @@ func (v *trivyVulnerability) weak(kind string, system *core.Distro, path string)
 }
 
 func (m *trivyModified) add(b *builder, x *trivyResult, system *core.Distro, path string) error {
-	said := &core.Suppression{Kind: core.SuppressedConfig, By: cmp.Or(line(m.Source), "Trivy"), Reason: cmp.Or(m.Statement, m.Status)}
+	said := &core.Suppression{Kind: core.SuppressedConfig, By: cmp.Or(line(m.Source), "Trivy"),
+		Reason: cmp.Or(m.Statement, m.Status)}
 	f := &m.Finding
 	switch m.Type {
 	case "vulnerability":
@@ -321,10 +327,13 @@ func (m *trivyModified) add(b *builder, x *trivyResult, system *core.Distro, pat
 		out.suppressed = said
 		return b.weak(out)
 	case "misconfiguration":
-		return b.flaw(flaw{kind: core.KindMisconfiguration, rule: cmp.Or(f.MisconfID, f.AVDID), aliases: otherThan(f.MisconfID, f.AVDID),
-			title: cmp.Or(f.Message, f.Title), severity: severity(f.Severity), path: x.Target, line: f.CauseMetadata.StartLine, suppressed: said})
+		return b.flaw(flaw{kind: core.KindMisconfiguration, rule: cmp.Or(f.MisconfID, f.AVDID),
+			aliases: otherThan(f.MisconfID, f.AVDID),
+			title: cmp.Or(f.Message,
+				f.Title), severity: severity(f.Severity), path: x.Target, line: f.CauseMetadata.StartLine, suppressed: said})
 	case "secret":
-		return b.flaw(flaw{kind: core.KindSecret, rule: f.RuleID, title: f.Title, severity: severity(f.Severity), path: x.Target, line: f.StartLine, suppressed: said})
+		return b.flaw(flaw{kind: core.KindSecret, rule: f.RuleID, title: f.Title, severity: severity(f.Severity),
+			path: x.Target, line: f.StartLine, suppressed: said})
 	}
 	return nil // a license
 }

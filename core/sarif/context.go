@@ -117,8 +117,8 @@ func (c *context) read() error {
 	return err
 }
 
-// finish does what takes all of the run: it makes roots of the base URIs that are absolute, of those with a root's name if
-// there are any, and looks up the weaknesses that rules relate to.
+// finish does what takes all of the run: it makes roots of the base URIs that are absolute, of those with a root's name
+// if there are any, and looks up the weaknesses that rules relate to.
 func (c *context) finish() error {
 	if c.tool.name = title(c.tool.name); c.tool.name == "" {
 		return c.reader.Fail("the tool of the run has no name")

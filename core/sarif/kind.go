@@ -25,8 +25,8 @@ func kindOfTool(name string) core.FindingKind {
 	return core.KindCode
 }
 
-// KindOf says what sort of flaw a rule finds: by the tool, by the tags that tools such as Trivy give, or by the id of an
-// advisory. What nothing is known of is a flaw in code.
+// KindOf says what sort of flaw a rule finds: by the tool, by the tags that tools such as Trivy give, or by the id of
+// an advisory. What nothing is known of is a flaw in code.
 func KindOf(tool, rule string, tags []string) core.FindingKind {
 	has := func(tag string) bool {
 		return slices.ContainsFunc(tags, func(t string) bool { return strings.EqualFold(t, tag) })
@@ -42,13 +42,15 @@ func KindOf(tool, rule string, tags []string) core.FindingKind {
 	return kindOfTool(tool)
 }
 
-// IsAdvisory reports whether an id is one by which databases know a vulnerability. Scanners may add the package to it, as
-// in "CVE-2021-44228-log4j-core".
+// IsAdvisory reports whether an id is one by which databases know a vulnerability. Scanners may add the package to it,
+// as in "CVE-2021-44228-log4j-core".
 func IsAdvisory(id string) bool {
-	for _, prefix := range []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "DSA-", "DLA-", "USN-", "RHSA-", "ALAS-",
+	for _, prefix := range []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "DSA-", "DLA-",
+		"USN-", "RHSA-", "ALAS-",
 		"ELSA-", "TEMP-"} {
 		rest, ok := strings.CutPrefix(id, prefix)
-		if ok && rest != "" && (strings.ContainsAny(rest[:1], "0123456789") || prefix == "GHSA-" || prefix == "SNYK-" || prefix == "OSV-") {
+		if ok && rest != "" && (strings.ContainsAny(rest[:1], "0123456789") || prefix == "GHSA-" ||
+			prefix == "SNYK-" || prefix == "OSV-") {
 			return true
 		}
 	}

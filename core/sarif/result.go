@@ -357,7 +357,8 @@ func (c *context) severity(x *result, known rule) core.Severity {
 	level := x.level
 	for i := 0; level == "" && i < len(c.overrides); i++ {
 		o := &c.overrides[i]
-		if r := find(c.componentOf(o.rule.component), o.rule.id, o.rule.guid, o.rule.index); r != nil && known.id != "" && r.id == known.id {
+		if r := find(c.componentOf(o.rule.component), o.rule.id, o.rule.guid, o.rule.index); r != nil &&
+			known.id != "" && r.id == known.id {
 			level = o.level
 		}
 	}
@@ -390,7 +391,8 @@ func (c *context) locations(x *result) []core.Location {
 }
 
 func (c *context) locate(l *location) (core.Location, bool) {
-	out := core.Location{Path: c.path(l.place), Line: max(l.line, 0), Column: max(l.column, 0), EndLine: max(l.endLine, 0)}
+	out := core.Location{Path: c.path(l.place), Line: max(l.line, 0), Column: max(l.column, 0),
+		EndLine: max(l.endLine, 0)}
 	if out.EndLine <= out.Line {
 		out.EndLine = 0
 	}
@@ -430,7 +432,8 @@ func relative(uri string) bool {
 // isRoot reports whether a base URI has one of the names that tools give to the root of the sources.
 func isRoot(base string) bool {
 	name := strings.Trim(strings.ToUpper(base), "%_")
-	return slices.Contains([]string{"SRCROOT", "SRC_ROOT", "ROOTPATH", "PROJECTROOT", "PROJECT_ROOT", "REPOROOT", "REPO_ROOT", "ROOT", "WORKINGDIR"}, name)
+	return slices.Contains([]string{"SRCROOT", "SRC_ROOT", "ROOTPATH", "PROJECTROOT", "PROJECT_ROOT", "REPOROOT",
+		"REPO_ROOT", "ROOT", "WORKINGDIR"}, name)
 }
 
 // suppressions are those of a result that counts as suppressed: nobody rejected or still reviews one.
@@ -496,7 +499,8 @@ func ownFingerprint(x *result) []string {
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		switch {
 		case of[name] == "requires login": // semgrep's word for none
-		case slices.Contains([]string{"commitSha", "email", "author", "date", "commitMessage"}, name): // gitleaks': a commit's
+		case slices.Contains([]string{"commitSha", "email", "author", "date", "commitMessage"},
+			name): // gitleaks': a commit's
 		default:
 			out = append(out, name, of[name])
 		}

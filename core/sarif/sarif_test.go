@@ -38,7 +38,8 @@ func tryRead(text string, roots ...string) ([]sarif.Run, []core.Finding, error) 
 
 // file makes a file of one run with these members beside the tool.
 func file(tool string, members ...string) string {
-	return fmt.Sprintf(`{"version":"2.1.0","runs":[{%s"tool":{"driver":%s}}]}`, strings.Join(append(members, ""), ","), tool)
+	return fmt.Sprintf(`{"version":"2.1.0","runs":[{%s"tool":{"driver":%s}}]}`, strings.Join(append(members, ""),
+		","), tool)
 }
 
 const tool = `{"name":"T","version":"3","rules":[
@@ -68,12 +69,17 @@ func TestAResultIsReadWithWhatItsRuleSays(t *testing.T) {
 		got[i].Fingerprint = ""
 	}
 	want := []core.Finding{
-		{Kind: "code", Rule: "R1", Title: "A flaw", Severity: core.SeverityHigh, SeveritySource: "T", SeenBy: []string{"T"},
-			Weaknesses: []string{"CWE-79"}, Locations: []core.Location{{Path: "a.c", Line: 3, Column: 4, EndLine: 5}}, References: []string{"https://example.org/R1"}},
-		{Kind: "code", Rule: "R2", Title: "two before one {x}", Severity: core.SeverityCritical, SeveritySource: "T", SeenBy: []string{"T"}, Weaknesses: []string{"CWE-77", "CWE-89"}},
-		{Kind: "code", Rule: "R3/sub", Title: "x", Severity: core.SeverityLow, SeveritySource: "T", SeenBy: []string{"T"}, Weaknesses: []string{"CWE-22", "CWE-36"},
+		{Kind: "code", Rule: "R1", Title: "A flaw", Severity: core.SeverityHigh, SeveritySource: "T",
+			SeenBy:     []string{"T"},
+			Weaknesses: []string{"CWE-79"}, Locations: []core.Location{{Path: "a.c", Line: 3, Column: 4,
+				EndLine: 5}}, References: []string{"https://example.org/R1"}},
+		{Kind: "code", Rule: "R2", Title: "two before one {x}", Severity: core.SeverityCritical, SeveritySource: "T",
+			SeenBy: []string{"T"}, Weaknesses: []string{"CWE-77", "CWE-89"}},
+		{Kind: "code", Rule: "R3/sub", Title: "x", Severity: core.SeverityLow, SeveritySource: "T",
+			SeenBy: []string{"T"}, Weaknesses: []string{"CWE-22", "CWE-36"},
 			Locations: []core.Location{{Path: "third_party/lib/b c.c"}}},
-		{Kind: "code", Rule: "other", Title: "**m**", Severity: core.SeverityMedium, SeveritySource: "T", SeenBy: []string{"T"}},
+		{Kind: "code", Rule: "other", Title: "**m**", Severity: core.SeverityMedium, SeveritySource: "T",
+			SeenBy: []string{"T"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -114,8 +120,10 @@ func TestSuppressionsAreKeptWhereTheFileSaysThatTheyCount(t *testing.T) {
 	for text, want := range map[string][]core.Suppression{
 		`[]`:                    nil,
 		`[{"kind":"external"}]`: {{Kind: "report", By: "SARIF"}},
-		`[{"kind":"inSource","justification":"it is a test"}]`:                                 {{Kind: "inline", By: "SARIF", Path: "a.c", Line: 3, Reason: "it is a test"}},
-		`[{"kind":"external","status":"accepted"},{"kind":"external"}]`:                        {{Kind: "report", By: "SARIF"}},
+		`[{"kind":"inSource","justification":"it is a test"}]`: {{Kind: "inline",
+			By: "SARIF", Path: "a.c", Line: 3, Reason: "it is a test"}},
+		`[{"kind":"external","status":"accepted"},{"kind":"external"}]`: {{Kind: "report",
+			By: "SARIF"}},
 		`[{"kind":"external","status":"accepted"},{"kind":"inSource","status":"underReview"}]`: nil,
 		`[{"kind":"external","status":"rejected"}]`:                                            nil,
 	} {
@@ -146,7 +154,8 @@ func TestNoPathLeadsOutOfTheTree(t *testing.T) {
 		`"index":7`:  "",
 		`"index":-7`: "",
 	} {
-		_, got := read(t, file(tool, bases, `"invocations":[{"executionSuccessful":true,"workingDirectory":{"uri":"file:///home/wd"}}]`,
+		_, got := read(t, file(tool, bases,
+			`"invocations":[{"executionSuccessful":true,"workingDirectory":{"uri":"file:///home/wd"}}]`,
 			`"results":[{"locations":[{"physicalLocation":{"artifactLocation":{`+place+`}}}]}]`), "/home/ci")
 		path := ""
 		if len(got[0].Locations) > 0 {
@@ -157,7 +166,8 @@ func TestNoPathLeadsOutOfTheTree(t *testing.T) {
 		}
 	}
 	// Base URIs that lead to each other lead nowhere.
-	_, got := read(t, file(tool, bases, `"results":[{"locations":[{"physicalLocation":{"artifactLocation":{"uri":"x","uriBaseId":"A"}}}]}]`))
+	_, got := read(t, file(tool, bases,
+		`"results":[{"locations":[{"physicalLocation":{"artifactLocation":{"uri":"x","uriBaseId":"A"}}}]}]`))
 	if p := got[0].Locations[0].Path; !strings.HasSuffix(p, "/x") || len(p) > 100 {
 		t.Errorf("%q", p)
 	}
@@ -178,7 +188,8 @@ func TestAToolThatCouldNotLookLeavesAGap(t *testing.T) {
 		}
 	}
 	runs, _ := read(t, file(tool, `"invocations":[{"executionSuccessful":true,"toolExecutionNotifications":[`+
-		strings.Repeat(`{"level":"error","message":{"text":"a"}},{"level":"error","message":{"text":"b"}},`, 1000)+`{}]}]`))
+		strings.Repeat(`{"level":"error","message":{"text":"a"}},{"level":"error","message":{"text":"b"}},`,
+			1000)+`{}]}]`))
 	if len(runs[0].Gaps) != 2 {
 		t.Errorf("%d gaps", len(runs[0].Gaps))
 	}
@@ -198,16 +209,23 @@ func TestTheFingerprintStaysWhenLinesMove(t *testing.T) {
 		name, a, b string
 		same       bool
 	}{
-		{"by the text of the line", `"ruleId":"R1",` + at("a.c", 3, text), `"ruleId":"R1",` + at("a.c", 90, `,"snippet":{"text":"  gets(s) "}`), true},
+		{"by the text of the line", `"ruleId":"R1",` + at("a.c", 3, text), `"ruleId":"R1",` + at("a.c", 90,
+			`,"snippet":{"text":"  gets(s) "}`), true},
 		{"another text", `"ruleId":"R1",` + at("a.c", 3, text), `"ruleId":"R1",` + at("a.c", 3, other), false},
 		{"another file", `"ruleId":"R1",` + at("a.c", 3, text), `"ruleId":"R1",` + at("b.c", 3, text), false},
 		{"another rule", `"ruleId":"R1",` + at("a.c", 3, text), `"ruleId":"R2",` + at("a.c", 3, text), false},
-		{"by the message", `"ruleId":"R1","message":{"text":"at line 3"},` + at("a.c", 3, ""), `"ruleId":"R1","message":{"text":"at line 17"},` + at("a.c", 17, ""), true},
-		{"another message", `"ruleId":"R1","message":{"text":"x"},` + at("a.c", 3, ""), `"ruleId":"R1","message":{"text":"y"},` + at("a.c", 3, ""), false},
-		{"by the tool's own", `"ruleId":"R1","partialFingerprints":{"primaryLocationLineHash":"1:1","x":"2"},` + at("a.c", 3, text),
-			`"ruleId":"R1","partialFingerprints":{"primaryLocationLineHash":"1:1","x":"3"},` + at("a.c", 4, other), true},
-		{"another one of the tool's own", `"ruleId":"R1","fingerprints":{"a/v1":"1"},` + at("a.c", 3, text), `"ruleId":"R1","fingerprints":{"a/v1":"2"},` + at("a.c", 3, text), false},
-		{"one that says nothing", `"ruleId":"R1","fingerprints":{"matchBasedId/v1":"requires login"},` + at("a.c", 3, text), `"ruleId":"R1",` + at("a.c", 3, text), true},
+		{"by the message", `"ruleId":"R1","message":{"text":"at line 3"},` + at("a.c", 3, ""),
+			`"ruleId":"R1","message":{"text":"at line 17"},` + at("a.c", 17, ""), true},
+		{"another message", `"ruleId":"R1","message":{"text":"x"},` + at("a.c", 3, ""),
+			`"ruleId":"R1","message":{"text":"y"},` + at("a.c", 3, ""), false},
+		{"by the tool's own", `"ruleId":"R1","partialFingerprints":{"primaryLocationLineHash":"1:1","x":"2"},` +
+			at("a.c", 3, text),
+			`"ruleId":"R1","partialFingerprints":{"primaryLocationLineHash":"1:1","x":"3"},` + at("a.c", 4,
+				other), true},
+		{"another one of the tool's own", `"ruleId":"R1","fingerprints":{"a/v1":"1"},` + at("a.c", 3, text),
+			`"ruleId":"R1","fingerprints":{"a/v1":"2"},` + at("a.c", 3, text), false},
+		{"one that says nothing", `"ruleId":"R1","fingerprints":{"matchBasedId/v1":"requires login"},` + at("a.c", 3,
+			text), `"ruleId":"R1",` + at("a.c", 3, text), true},
 	} {
 		if same := one(tc.a) == one(tc.b); same != tc.same {
 			t.Errorf("%s: %v", tc.name, same)
@@ -232,10 +250,12 @@ func TestTrivysResultsNameThePackage(t *testing.T) {
 		`"results":[{"ruleId":"CVE-2020-1","message":{"text":"Package: musl\nInstalled Version: 1.1.22-r3\nFixed Version: 1.1.22-r4\n"}}]`,
 		`"properties":{"imageName":"alpine:3.10","repoDigests":["alpine@sha256:1"]}`))
 	f := got[0]
-	if f.Kind != core.KindVulnerability || f.Package == nil || f.Package.Name != "musl" || f.Package.Version != "1.1.22-r3" || f.Fix.Version != "1.1.22-r4" {
+	if f.Kind != core.KindVulnerability || f.Package == nil || f.Package.Name != "musl" ||
+		f.Package.Version != "1.1.22-r3" || f.Fix.Version != "1.1.22-r4" {
 		t.Errorf("%+v", f)
 	}
-	if diff := cmp.Diff(sarif.Image{Name: "alpine:3.10", Digests: []string{"alpine@sha256:1"}}, runs[0].Image); diff != "" {
+	if diff := cmp.Diff(sarif.Image{Name: "alpine:3.10", Digests: []string{"alpine@sha256:1"}},
+		runs[0].Image); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -243,7 +263,8 @@ func TestTrivysResultsNameThePackage(t *testing.T) {
 func TestEveryEncodingIsRead(t *testing.T) {
 	text := file(tool, `"results":[{"ruleId":"R1","message":{"text":"é"}}]`)
 	for _, e := range []interface{ String(string) (string, error) }{
-		unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder(), unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewEncoder(),
+		unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder(), unicode.UTF16(unicode.BigEndian,
+			unicode.IgnoreBOM).NewEncoder(),
 		unicode.UTF8BOM.NewEncoder(),
 	} {
 		encoded, err := e.String(text)
@@ -259,27 +280,36 @@ func TestEveryEncodingIsRead(t *testing.T) {
 func TestMalformedFilesGiveOneErrorThatSaysWhere(t *testing.T) {
 	whole := file(tool, `"results":[{"ruleId":"R1"},{"ruleId":"R2"}]`)
 	for name, tc := range map[string]struct{ text, want string }{
-		"nothing":                  {"", "it is cut off here"},
-		"truncated":                {whole[:51], "byte 51, at runs[0].results: it is cut off here"},
-		"no SARIF":                 {`{"runs":[{"tool":{"driver":{"name":"x"}}}]}`, "it has no version"},
-		"an older version":         {`{"version":"1.0.0","runs":[]}`, `byte 18, at version: it is SARIF "1.0.0"`},
-		"no runs":                  {`{"version":"2.1.0","runs":[]}`, "no tool says that it looked"},
-		"runs that are null":       {`{"version":"2.1.0","runs":null}`, "no tool says that it looked"},
-		"no tool":                  {`{"version":"2.1.0","runs":[{}]}`, "at runs[0]: the run does not name its tool"},
-		"a tool without a name":    {file(`{}`), "the tool of the run has no name"},
-		"results of another type":  {file(tool, `"results":{}`), "at runs[0].results: want an array, found an object"},
-		"a result of another type": {file(tool, `"results":[{},7]`), "at runs[0].results[1]: want an object, found a number"},
-		"a level of another type":  {file(tool, `"results":[{"level":3}]`), "at runs[0].results[0].level: want a string, found a number"},
-		"a line of another type":   {file(tool, `"results":[{"locations":[{"physicalLocation":{"region":{"startLine":"3"}}}]}]`), "region.startLine: want a number, found a string"},
-		"a broken line":            {file(tool, `"results":[{"locations":[{"physicalLocation":{"region":{"startLine":1.5}}}]}]`), "want a whole number"},
-		"results twice":            {file(tool, `"results":[]`, `"results":[{}]`), "results: this member occurs twice"},
-		"a level twice":            {file(tool, `"results":[{"level":"error","level":"none"}]`), "level: this member occurs twice"},
-		"nested too deeply":        {file(tool, `"results":[{"properties":`+strings.Repeat(`{"a":`, 300)+`1`+strings.Repeat(`}`, 300)+`}]`), "nested deeper"},
-		"a text that is too long":  {file(tool, `"results":[{"message":{"text":"`+strings.Repeat("x", 2<<20)+`"}}]`), "message.text: longer than 1048576 bytes"},
-		"something behind it":      {whole + "{}", "something follows the end"},
-		"inline parts":             {`{"version":"2.1.0","inlineExternalProperties":[{"results":[{}]}],"runs":[]}`, "write whole runs"},
+		"nothing":                 {"", "it is cut off here"},
+		"truncated":               {whole[:51], "byte 51, at runs[0].results: it is cut off here"},
+		"no SARIF":                {`{"runs":[{"tool":{"driver":{"name":"x"}}}]}`, "it has no version"},
+		"an older version":        {`{"version":"1.0.0","runs":[]}`, `byte 18, at version: it is SARIF "1.0.0"`},
+		"no runs":                 {`{"version":"2.1.0","runs":[]}`, "no tool says that it looked"},
+		"runs that are null":      {`{"version":"2.1.0","runs":null}`, "no tool says that it looked"},
+		"no tool":                 {`{"version":"2.1.0","runs":[{}]}`, "at runs[0]: the run does not name its tool"},
+		"a tool without a name":   {file(`{}`), "the tool of the run has no name"},
+		"results of another type": {file(tool, `"results":{}`), "at runs[0].results: want an array, found an object"},
+		"a result of another type": {file(tool, `"results":[{},7]`),
+			"at runs[0].results[1]: want an object, found a number"},
+		"a level of another type": {file(tool, `"results":[{"level":3}]`),
+			"at runs[0].results[0].level: want a string, found a number"},
+		"a line of another type": {file(tool,
+			`"results":[{"locations":[{"physicalLocation":{"region":{"startLine":"3"}}}]}]`), "region.startLine: want a number, found a string"},
+		"a broken line": {file(tool,
+			`"results":[{"locations":[{"physicalLocation":{"region":{"startLine":1.5}}}]}]`), "want a whole number"},
+		"results twice": {file(tool, `"results":[]`, `"results":[{}]`), "results: this member occurs twice"},
+		"a level twice": {file(tool, `"results":[{"level":"error","level":"none"}]`),
+			"level: this member occurs twice"},
+		"nested too deeply": {file(tool, `"results":[{"properties":`+strings.Repeat(`{"a":`,
+			300)+`1`+strings.Repeat(`}`, 300)+`}]`), "nested deeper"},
+		"a text that is too long": {file(tool, `"results":[{"message":{"text":"`+strings.Repeat("x", 2<<20)+`"}}]`),
+			"message.text: longer than 1048576 bytes"},
+		"something behind it": {whole + "{}", "something follows the end"},
+		"inline parts": {`{"version":"2.1.0","inlineExternalProperties":[{"results":[{}]}],"runs":[]}`,
+			"write whole runs"},
 	} {
-		if _, _, err := tryRead(tc.text); err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+		if _, _, err := tryRead(tc.text); err == nil || !strings.Contains(err.Error(), tc.want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %s", name, err, tc.want)
 		}
 	}
@@ -290,7 +320,8 @@ func TestMalformedFilesGiveOneErrorThatSaysWhere(t *testing.T) {
 }
 
 func TestTheCallerCanStop(t *testing.T) {
-	_, err := sarif.Read(strings.NewReader(file(tool, `"results":[{},{}]`)), sarif.Options{}, func(core.Finding) error { return io.ErrShortBuffer })
+	_, err := sarif.Read(strings.NewReader(file(tool, `"results":[{},{}]`)), sarif.Options{},
+		func(core.Finding) error { return io.ErrShortBuffer })
 	if err == nil || !strings.Contains(err.Error(), "runs[0].results[0]: short buffer") {
 		t.Error(err)
 	}
@@ -332,7 +363,8 @@ func TestRealFilesAreRead(t *testing.T) {
 		for _, run := range runs {
 			tools, results = append(tools, run.Tool), results+run.Results
 		}
-		if err != nil || strings.Join(tools, ",") != want.tools || fmt.Sprint(results) != want.results || len(findings) > results {
+		if err != nil || strings.Join(tools, ",") != want.tools || fmt.Sprint(results) != want.results ||
+			len(findings) > results {
 			t.Errorf("%s: %v, %d results, %d findings, want %v; %v", path, tools, results, len(findings), want, err)
 		}
 		return nil
@@ -344,8 +376,10 @@ func TestRealFilesAreRead(t *testing.T) {
 
 // FuzzRead checks that nothing makes the reader panic, and that what it gives is well-formed.
 func FuzzRead(f *testing.F) {
-	f.Add(file(tool, `"results":[{"ruleId":"R1","locations":[{"physicalLocation":{"artifactLocation":{"uri":"a.c"},"region":{"startLine":3}}}]}]`))
-	f.Add(file(tool, `"results":[{"ruleIndex":1,"message":{"id":"m","arguments":["{0}"]},"suppressions":[{"kind":"inSource"}]}]`,
+	f.Add(file(tool,
+		`"results":[{"ruleId":"R1","locations":[{"physicalLocation":{"artifactLocation":{"uri":"a.c"},"region":{"startLine":3}}}]}]`))
+	f.Add(file(tool,
+		`"results":[{"ruleIndex":1,"message":{"id":"m","arguments":["{0}"]},"suppressions":[{"kind":"inSource"}]}]`,
 		`"originalUriBaseIds":{"A":{"uri":"..","uriBaseId":"A"}}`, `"invocations":[{"executionSuccessful":false}]`))
 	f.Add("\xff\xfe{\x00}\x00")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -358,7 +392,8 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%+v", x)
 			}
 			for _, l := range x.Locations {
-				if l.Path == "" || strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path, "../") || l.Line < 0 || l.Column < 0 || l.EndLine < 0 {
+				if l.Path == "" || strings.HasPrefix(l.Path, "/") || strings.HasPrefix(l.Path, "../") || l.Line < 0 ||
+					l.Column < 0 || l.EndLine < 0 {
 					t.Errorf("%+v", l)
 				}
 			}

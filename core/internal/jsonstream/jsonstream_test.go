@@ -129,7 +129,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"data after the end", "{}\n{}", read, "byte 3: something follows"},
 		{"a wrong type", `{"list":[{"line":1},{"line":"x"}]}`, decode, "want a whole number, found a string"},
 		{"a wrong type, precisely", `{"list":{"line":1}}`, decode, "at list: want an array, found an object"},
-		{"twice in what is decoded", `{"list":[{"line":1,"line":2}]}`, decode, "byte 19, at list[0].line: this member occurs twice"},
+		{"twice in what is decoded", `{"list":[{"line":1,"line":2}]}`, decode,
+			"byte 19, at list[0].line: this member occurs twice"},
 		{"too long", `{"list":[` + strings.Repeat(`{"line":1},`, 100) + `{}]}`, decode, "longer than 100 bytes"},
 		{"far too long", `{"list":["` + strings.Repeat(`x`, 1<<20) + `"]}`, decode, "longer than 100 bytes"},
 		{"a long name", `{"` + strings.Repeat("x", 5000) + `":1}`, read, "longer than 4096 bytes"},
@@ -188,7 +189,8 @@ func TestTextOfEveryEncodingIsReadAsUTF8(t *testing.T) {
 			}
 		}
 	}
-	for _, utf32 := range []string{"\xFF\xFE\x00\x00{\x00\x00\x00", "\x00\x00\xFE\xFF\x00\x00\x00{", "{\x00\x00\x00", "\x00\x00\x00{"} {
+	for _, utf32 := range []string{"\xFF\xFE\x00\x00{\x00\x00\x00", "\x00\x00\xFE\xFF\x00\x00\x00{", "{\x00\x00\x00",
+		"\x00\x00\x00{"} {
 		if _, err := UTF8(strings.NewReader(utf32)); err == nil {
 			t.Errorf("%q was read", utf32)
 		}

@@ -1,9 +1,9 @@
-// Package jsonstream reads JSON that others wrote and that may be far larger than memory: one value at a time, in bounded
-// memory, with members named twice as errors and with the path and the offset of whatever is wrong.
+// Package jsonstream reads JSON that others wrote and that may be far larger than memory: one value at a time, in
+// bounded memory, with members named twice as errors and with the path and the offset of whatever is wrong.
 //
-// It stands beside strictjson, which reads documents that are in memory anyway and knows lines and columns. encoding/json
-// reads tokens of a stream, but it copies each of them, nests without a bound, takes the last of two members with the
-// same name, and says nothing of where it is. Nothing about any document's meaning belongs here.
+// It stands beside strictjson, which reads documents that are in memory anyway and knows lines and columns.
+// encoding/json reads tokens of a stream, but it copies each of them, nests without a bound, takes the last of two
+// members with the same name, and says nothing of where it is. Nothing about any document's meaning belongs here.
 package jsonstream
 
 import (

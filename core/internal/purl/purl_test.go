@@ -9,7 +9,8 @@ import (
 func TestAPackageURLNamesThePackageThatItWasMadeOf(t *testing.T) {
 	for _, tc := range []struct{ ecosystem, name, version, want string }{
 		{"npm", "@babel/core", "7.0.0", "pkg:npm/%40babel/core@7.0.0"},
-		{"Maven", "org.apache.logging.log4j:log4j-core", "2.14.1", "pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"},
+		{"Maven", "org.apache.logging.log4j:log4j-core", "2.14.1",
+			"pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1"},
 		{"Go", "golang.org/x/net", "0.16.0", "pkg:golang/golang.org/x/net@0.16.0"},
 		{"PyPI", "urllib3", "1.26.0", "pkg:pypi/urllib3@1.26.0"},
 		{"Packagist", "symfony/http-kernel", "v4.4.0", "pkg:composer/symfony/http-kernel@v4.4.0"},

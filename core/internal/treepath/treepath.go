@@ -1,8 +1,9 @@
 // Package treepath makes the paths that other tools write relative to the root of the tree that is judged. They come as
-// relative and absolute paths, of Linux and of Windows, and as URIs; some lead out of the tree, by mistake or on purpose.
+// relative and absolute paths, of Linux and of Windows, and as URIs; some lead out of the tree, by mistake or on
+// purpose.
 //
-// The result is for people and for comparing. It never leads out of the tree, and nobody opens a file by it. Nothing about
-// any report's format belongs here.
+// The result is for people and for comparing. It never leads out of the tree, and nobody opens a file by it. Nothing
+// about any report's format belongs here.
 package treepath
 
 import (
@@ -20,8 +21,8 @@ const maxLength = 4096
 // Roots are the places at which tools saw the tree: absolute paths, slash-separated.
 type Roots []string
 
-// With returns the roots with one more, which may be a path or a URI. What is not absolute is no root, and neither is the
-// whole file system, below which everything would be.
+// With returns the roots with one more, which may be a path or a URI. What is not absolute is no root, and neither is
+// the whole file system, below which everything would be.
 func (r Roots) With(root string) Roots {
 	p, local := fromURI(root)
 	p = path.Clean(slashed(p))
@@ -96,8 +97,8 @@ func drive(p string) bool {
 	return len(p) >= 3 && p[1] == ':' && p[2] == '/' && (p[0]|0x20) >= 'a' && (p[0]|0x20) <= 'z'
 }
 
-// slashed turns the separators of Windows into slashes. A backslash may stand in a name elsewhere, so it is only taken for
-// a separator where there is no slash.
+// slashed turns the separators of Windows into slashes. A backslash may stand in a name elsewhere, so it is only taken
+// for a separator where there is no slash.
 func slashed(p string) string {
 	windows := len(p) >= 3 && p[1] == ':' && (p[2] == '\\' || p[2] == '/')
 	if windows || !strings.Contains(p, "/") {

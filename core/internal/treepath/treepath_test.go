@@ -66,13 +66,15 @@ func TestTheInnermostRootHolds(t *testing.T) {
 
 // FuzzURI checks that no reference leads out of the tree.
 func FuzzURI(f *testing.F) {
-	for _, s := range []string{"a/b", "../x", "file:///work/app/x", `C:\x`, "%2e%2e/x", "a/..%2f../b", "file://C:", "://", "file:"} {
+	for _, s := range []string{"a/b", "../x", "file:///work/app/x", `C:\x`, "%2e%2e/x", "a/..%2f../b", "file://C:",
+		"://", "file:"} {
 		f.Add(s)
 	}
 	roots := Roots{}.With("/work/app")
 	f.Fuzz(func(t *testing.T, uri string) {
 		for _, p := range []string{roots.URI(uri), roots.Path(uri)} {
-			if path.IsAbs(p) || strings.HasPrefix(path.Join("root", p)+"/", "root/") == false || strings.HasPrefix(p, "../") {
+			if path.IsAbs(p) || strings.HasPrefix(path.Join("root", p)+"/", "root/") == false || strings.HasPrefix(p,
+				"../") {
 				t.Errorf("%q gives %q", uri, p)
 			}
 		}
