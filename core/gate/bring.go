@@ -62,6 +62,7 @@ func (g *Gate) Import(ctx context.Context, p ImportPlan) (*Result, []Imported, e
 	if err := attach(&r.Evidence, reports, p.Digest); err != nil {
 		return nil, nil, err
 	}
+	noteSuppressions(&r.Evidence)
 	r.Evidence.Findings = unify(r.Evidence.Findings)
 	vuln.JoinReach(&r.Evidence)
 	r.Evidence.Sort()
@@ -117,4 +118,28 @@ func summary(reports []imported) []Imported {
 			Findings: r.found, Err: r.err}
 	}
 	return out
+}
+
+// noteSuppressions makes findings of what reports say to be suppressed, where the evidence is about a change. The sources
+// are not here: whether the base has a mark in them is not known, so such a mark does not count, and is no finding.
+func noteSuppressions(e *core.Evidence) {
+	if e.Change == nil || e.Change.Base == "" {
+		return
+	}
+	known := map[string]bool{}
+	for i := range e.Findings {
+		known[string(e.Findings[i].Subject)+e.Findings[i].Fingerprint] = true
+	}
+	for i, n := 0, len(e.Findings); i < n; i++ {
+		for _, mark := range e.Findings[i].Suppressions {
+			if mark.Base || mark.Kind != core.SuppressedReport {
+				continue
+			}
+			f := suppressionFinding(&e.Findings[i], mark, "")
+			if key := string(f.Subject) + f.Fingerprint; !known[key] {
+				known[key] = true
+				e.Findings = append(e.Findings, f)
+			}
+		}
+	}
 }

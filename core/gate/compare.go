@@ -264,8 +264,14 @@ func (s *sources) newSuppressions(e *core.Evidence) ([]core.Finding, error) {
 
 func suppressionFinding(of *core.Finding, mark core.Suppression, identity string) core.Finding {
 	where := mark.Path
-	if mark.Line > 0 {
+	switch {
+	case mark.Line > 0:
 		where = fmt.Sprintf("line %d of %s", mark.Line, mark.Path)
+	case where == "":
+		where = "a report of " + strings.Join(of.SeenBy, ", ")
+	}
+	if mark.Kind == core.SuppressedReport {
+		identity = of.Fingerprint // it stands nowhere else than with the finding
 	}
 	return core.Finding{
 		Fingerprint: core.FingerprintOf(core.KindSuppression, string(mark.Kind), mark.By, mark.Path, identity),
@@ -337,10 +343,15 @@ func (c *compared) has(mark core.Suppression) (identity string, inBase bool) {
 	if mark.Line > len(c.head) {
 		return "", false
 	}
-	identity = identityOf(c.head, mark.Line-1, mark.By)
-	if mark.Kind == core.SuppressedInline && !strings.Contains(strings.ToLower(c.head[mark.Line-1]), strings.ToLower(mark.By)) {
-		return identity, false
+	at := mark.Line - 1
+	if mark.Kind == core.SuppressedInline && !hasMark(c.head[at], mark.By) {
+		// A tool's report may name the line of the flaw, and the mark may stand above it.
+		if at == 0 || !hasMark(c.head[at-1], mark.By) || !aloneIn(c.head[at-1], mark.By) {
+			return identityOf(c.head, at, mark.By), false
+		}
+		at--
 	}
+	identity = identityOf(c.head, at, mark.By)
 	n, ok := c.counts[mark.By]
 	if !ok {
 		n = &counted{countOf(c.base, mark.By), countOf(c.head, mark.By)}
@@ -360,8 +371,7 @@ func countOf(lines []string, by string) map[string]int {
 // identityOf is a line without the white space around it and, if the line is a mark and nothing else, the next one.
 func identityOf(lines []string, at int, by string) string {
 	line := strings.TrimSpace(lines[at])
-	mark := strings.Index(strings.ToLower(line), strings.ToLower(by))
-	if by == "" || mark < 0 || strings.Trim(line[:mark], "/#*-<!;%'\"{( \t") != "" {
+	if !aloneIn(line, by) {
 		return line
 	}
 	for _, next := range lines[at+1:] {
@@ -370,4 +380,14 @@ func identityOf(lines []string, at int, by string) string {
 		}
 	}
 	return line
+}
+
+func hasMark(line, by string) bool {
+	return strings.Contains(strings.ToLower(line), strings.ToLower(by))
+}
+
+// aloneIn reports whether a mark stands in a line in which no code is before it.
+func aloneIn(line, by string) bool {
+	before, _, found := strings.Cut(strings.ToLower(line), strings.ToLower(by))
+	return found && by != "" && strings.Trim(before, "/#*-<!;%'\"{( \t") == ""
 }

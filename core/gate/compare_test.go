@@ -32,6 +32,9 @@ func TestASuppressionIsTheBasesOnlyIfTheBaseHasIt(t *testing.T) {
 	inline := func(line int) core.Suppression {
 		return core.Suppression{Kind: core.SuppressedInline, By: "gitleaks:allow", Path: "a.py", Line: line}
 	}
+	below := func(line int) core.Suppression {
+		return core.Suppression{Kind: core.SuppressedInline, By: "nosem", Path: "a.py", Line: line}
+	}
 	const old = "import x\nkey = 'a' # gitleaks:allow\n\n# gitleaks:allow\n\nother = 'b'\n"
 	for name, tc := range map[string]struct {
 		base, head string
@@ -55,6 +58,9 @@ func TestASuppressionIsTheBasesOnlyIfTheBaseHasIt(t *testing.T) {
 		"a changed tool's file":          {"one\n", "two\n", core.Suppression{Kind: core.SuppressedConfig, By: ".bandit", Path: "a.py"}, false},
 		"read from the base":             {"one\n", "two\n", core.Suppression{Kind: core.SuppressedConfig, By: ".bandit", Path: "a.py", Base: true}, true},
 		"an inline one that says so":     {"x\n", old, core.Suppression{Kind: core.SuppressedInline, By: "gitleaks:allow", Path: "a.py", Line: 2, Base: true}, false},
+		"the line below the mark":        {old + "# nosem\nf()\n", old + "\n# nosem\nf()\n", below(9), true},
+		"a mark above that is new":       {old + "f()\n", old + "# nosem\nf()\n", below(8), false},
+		"below code with a mark":         {old + "g() # nosem\nf()\n", old + "g() # nosem\nf()\n", below(8), false},
 		"a tool's report":                {old, old, core.Suppression{Kind: core.SuppressedReport, By: "SARIF", Path: "a.py", Line: 2}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

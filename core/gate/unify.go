@@ -17,7 +17,8 @@ import (
 //   - So are vulnerabilities of the same package, by ecosystem, name and version, that have an id in common which names
 //     one flaw. An advisory of a distribution, which may be about several, does not count.
 //   - So is what a tool says of a package without its ecosystem or version, if it can be only one.
-//   - So are findings in files at the same line with a weakness in common.
+//   - So are findings in files at the same line with a weakness in common, and secrets at the same line, if they are of
+//     different tools or none is ours: two of ours are two.
 //
 // Our own finding comes first, then the worst; its severity remains, unless it is unknown. Ids, tools, places, links
 // and statements of all are kept. A suppression remains only if all have it: what one tool was told to ignore, another
@@ -96,6 +97,23 @@ func sameKeys(list []core.Finding, join func(i, j int)) {
 			}
 		}
 	}
+	place := func(i int) {
+		for _, k := range placesOf(&list[i]) {
+			switch j, known := first[k]; {
+			case !known:
+				first[k] = i
+			case foreign(&list[i]): // a baseline with one of ours must not hold another
+				join(j, i)
+			}
+		}
+	}
+	for _, theirs := range []bool{false, true} {
+		for i := range list {
+			if foreign(&list[i]) == theirs {
+				place(i)
+			}
+		}
+	}
 }
 
 // keysOf returns what a finding shares with others of the same flaw.
@@ -113,11 +131,23 @@ func keysOf(f *core.Finding) []string {
 		}
 		return out
 	}
-	out := []string{kind + "\x00" + f.Fingerprint}
+	return []string{kind + "\x00" + f.Fingerprint}
+}
+
+// placesOf returns the lines that a finding in files shares with what other tools say of the same flaw.
+func placesOf(f *core.Finding) []string {
+	if f.Package != nil {
+		return nil
+	}
+	weaknesses := f.Weaknesses
+	if f.Kind == core.KindSecret {
+		weaknesses = []string{"secret"} // whatever a tool calls it
+	}
+	var out []string
 	for _, l := range f.Locations {
-		for _, w := range f.Weaknesses {
+		for _, w := range weaknesses {
 			if l.Line > 0 {
-				out = append(out, kind+"\x00"+l.Path+"\x00"+strconv.Itoa(l.Line)+"\x00"+w)
+				out = append(out, string(f.Kind)+"\x00"+l.Path+"\x00"+strconv.Itoa(l.Line)+"\x00"+w)
 			}
 		}
 	}

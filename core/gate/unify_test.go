@@ -33,6 +33,12 @@ func code(tool, path string, line int, weaknesses ...string) core.Finding {
 			Line: line}}, Weaknesses: weaknesses}
 }
 
+func secretBy(tool, path string, weaknesses ...string) core.Finding {
+	f := code(tool, path, 3, weaknesses...)
+	f.Kind = core.KindSecret
+	return f
+}
+
 func changed(f core.Finding, change func(*core.Finding)) core.Finding {
 	if f.Package != nil {
 		p := *f.Package
@@ -75,6 +81,12 @@ func TestTwoToolsThatSeeTheSameFlawMakeOneFinding(t *testing.T) {
 		{"one line and one weakness", code("a", "x.go", 3, "CWE-79", "CWE-80"), code("b", "x.go", 3, "CWE-79"), true},
 		{"one line without weaknesses", code("a", "x.go", 3), code("b", "x.go", 3), false},
 		{"one line and other weaknesses", code("a", "x.go", 3, "CWE-79"), code("b", "x.go", 3, "CWE-89"), false},
+		{"ours and theirs in one line", code("cleanbill", "x.go", 3, "CWE-79"), code("b", "x.go", 3, "CWE-79"), true},
+		{"two of ours in one line", code("cleanbill", "x.go", 3, "CWE-79"), changed(code("cleanbill", "x.go", 3, "CWE-79"),
+			func(f *core.Finding) { f.Fingerprint = "another" }), false},
+		{"a secret by two names", secretBy("cleanbill", "run.sh", "CWE-798"), secretBy("b", "run.sh", "CWE-321"), true},
+		{"a secret that nobody classified", secretBy("cleanbill", "run.sh", "CWE-798"), secretBy("b", "run.sh"), true},
+		{"a secret and a flaw of code", secretBy("cleanbill", "run.sh", "CWE-798"), code("b", "run.sh", 3, "CWE-798"), false},
 		{"another line", code("a", "x.go", 3, "CWE-79"), code("b", "x.go", 4, "CWE-79"), false},
 		{"another file", code("a", "x.go", 3, "CWE-79"), code("b", "y.go", 3, "CWE-79"), false},
 		{"no line", code("a", "x.go", 0, "CWE-79"), code("b", "x.go", 0, "CWE-79"), false},
@@ -162,6 +174,9 @@ func random(r *rand.Rand) []core.Finding {
 		case 1:
 			f = theirs(tool, id(), id())
 		default:
+			if r.IntN(3) == 0 {
+				tool = "cleanbill"
+			}
 			f = code(tool, fmt.Sprint("f", r.IntN(2)), r.IntN(3), fmt.Sprint("CWE-", r.IntN(3)), fmt.Sprint("CWE-",
 				r.IntN(3)))
 		}

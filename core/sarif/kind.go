@@ -42,6 +42,28 @@ func KindOf(tool, rule string, tags []string) core.FindingKind {
 	return kindOfTool(tool)
 }
 
+// markOf returns the words by which sources tell a tool to ignore something, and that stand in the line that does: only
+// by them can it be told whether a line of the sources really suppresses what a report says. It is "SARIF" for tools
+// whose words are not known.
+func markOf(tool string) string {
+	tool = strings.ToLower(tool)
+	for _, known := range [][2]string{
+		{"gosec", "#nosec"}, {"golang security checks", "#nosec"}, {"bandit", "nosec"}, {"semgrep", "nosem"},
+		{"opengrep", "nosem"}, {"eslint", "eslint-disable"}, {"golangci-lint", "nolint"}, {"staticcheck", "lint:ignore"},
+		{"codeql", "codeql["}, {"gitleaks", "gitleaks:allow"}, {"checkov", "checkov:skip"}, {"tfsec", "tfsec:ignore"},
+		{"trivy", "trivy:ignore"}, {"kics", "kics-scan"}, {"hadolint", "hadolint ignore"},
+		{"shellcheck", "shellcheck disable"}, {"zizmor", "zizmor: ignore"}, {"ruff", "noqa"}, {"flake8", "noqa"},
+		{"rubocop", "rubocop:disable"}, {"phpstan", "@phpstan-ignore"}, {"psalm", "@psalm-suppress"},
+		{"flawfinder", "flawfinder: ignore"}, {"cppcheck", "cppcheck-suppress"}, {"clang-tidy", "nolint"},
+		{"pmd", "nopmd"}, {"swiftlint", "swiftlint:disable"}, {"njsscan", "njsscan-ignore"}, {"detekt", "@suppress"},
+	} {
+		if strings.HasPrefix(tool, known[0]) {
+			return known[1]
+		}
+	}
+	return "SARIF"
+}
+
 // IsAdvisory reports whether an id is one by which databases know a vulnerability. Scanners may add the package to it,
 // as in "CVE-2021-44228-log4j-core".
 func IsAdvisory(id string) bool {

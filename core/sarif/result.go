@@ -448,7 +448,7 @@ func (c *context) suppressions(x *result, at []core.Location) []core.Suppression
 		}
 		one := core.Suppression{Kind: core.SuppressedReport, By: "SARIF", Reason: title(s.justification)}
 		if s.kind == "inSource" {
-			one.Kind = core.SuppressedInline
+			one.Kind, one.By = core.SuppressedInline, markOf(c.tool.name)
 			if l, ok := (core.Location{}), false; s.location != nil {
 				if l, ok = c.locate(s.location); ok {
 					one.Path, one.Line = l.Path, l.Line

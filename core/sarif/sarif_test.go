@@ -115,6 +115,16 @@ func TestWhatIsNoFlawIsNoFinding(t *testing.T) {
 	}
 }
 
+func TestAnInlineSuppressionIsKnownByTheWordsOfItsTool(t *testing.T) {
+	for name, want := range map[string]string{"gosec": "#nosec", "Semgrep OSS": "nosem", "ESLint": "eslint-disable", "zizmor": "zizmor: ignore",
+		"Something": "SARIF"} {
+		_, got := read(t, file(`{"name":"`+name+`"}`, `"results":[{"ruleId":"R1","suppressions":[{"kind":"inSource"}]}]`))
+		if len(got) != 1 || got[0].Suppressions[0].By != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestSuppressionsAreKeptWhereTheFileSaysThatTheyCount(t *testing.T) {
 	const at = `"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a.c"},"region":{"startLine":3}}}],`
 	for text, want := range map[string][]core.Suppression{
