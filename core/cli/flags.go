@@ -213,6 +213,7 @@ type runFlags struct {
 	history    historyFlag
 	advisories advisoryFlags
 	judge      policyFlags
+	sonar      sonarFlags
 }
 
 func (f *runFlags) register(p *Program, cmd *cobra.Command) {
@@ -220,6 +221,7 @@ func (f *runFlags) register(p *Program, cmd *cobra.Command) {
 	f.history.register(p, cmd)
 	f.advisories.register(p, cmd)
 	f.judge.register(p, cmd)
+	f.sonar.register(cmd)
 }
 
 // plan returns what these flags make of the plan that the environment makes.
@@ -238,5 +240,37 @@ func (f *runFlags) plan(p *Program, cmd *cobra.Command, targets []string) (gate.
 		return plan, err
 	}
 	f.advisories.plan(cmd, &plan)
-	return plan, nil
+	return plan, f.sonar.plan(&plan.Sonar)
+}
+
+// sonarFlags say what a SonarQube server is asked. The token is no flag: everybody on the machine reads those.
+type sonarFlags struct {
+	said gate.Sonar
+}
+
+func (f *sonarFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.said.Task, "sonar", "", "wait for the analysis that a scan started, by its report-task.txt in this `FILE`, and join what SonarQube found (token: $SONAR_TOKEN)")
+	flags.StringVar(&f.said.Project, "sonar-project", "", "join what SonarQube found in the latest analysis of the project with this `KEY`")
+	flags.StringVar(&f.said.Branch, "sonar-branch", "", "of the project, this `BRANCH` (default: its main branch)")
+	flags.StringVar(&f.said.PullRequest, "sonar-pull-request", "", "of the project, the pull request with this `ID`")
+	flags.StringVar(&f.said.URL, "sonar-url", "", "the SonarQube server's `ADDRESS`, the only one that the token is sent to (default: $SONAR_HOST_URL, or SonarQube Cloud)")
+	flags.DurationVar(&f.said.Wait, "sonar-wait", 0, "wait so `LONG` for the analysis (default: 5m)")
+}
+
+// plan puts what these flags say in place of what the environment says. What is asked about is taken from one of both.
+func (f *sonarFlags) plan(plan *gate.Sonar) error {
+	if f.said.Wait < 0 {
+		return &core.Failure{Doing: "understand --sonar-wait", Err: fmt.Errorf("%s is negative", f.said.Wait), Usage: true}
+	}
+	said := f.said
+	said.URL, said.Wait = cmp.Or(said.URL, plan.URL), cmp.Or(said.Wait, plan.Wait)
+	if said.Task == "" && said.Project == "" {
+		said.Task, said.Project = plan.Task, plan.Project
+		if said.Branch == "" && said.PullRequest == "" {
+			said.Branch, said.PullRequest = plan.Branch, plan.PullRequest
+		}
+	}
+	*plan = said
+	return nil
 }

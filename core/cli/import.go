@@ -9,6 +9,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
@@ -17,6 +18,7 @@ func (p *Program) importCommand() *cobra.Command {
 		output outputFlag
 		plan   gate.ImportPlan
 		digest string
+		sonar  sonarFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "import FILE... --into EVIDENCE",
@@ -30,15 +32,23 @@ The format is told from the file: SARIF 2.1.0, the reports of GitLab's analysers
 checkstyle, cppcheck, eslint, gosec, govulncheck, grype, npm audit, shellcheck, snyk, sonarqube (generic issues) and
 trivy. It can be named, as in eslint=FILE.
 
+With --sonar or --sonar-project a SonarQube server is asked, too.
+
 A file that cannot be read leaves an examination that failed in the evidence, which no policy lets pass, and the
 command exits with 3.`,
 		Example: `  cleanbill import gosec.sarif bandit.json --into evidence.json
   cleanbill import trivy.json --digest sha256:… --output json=trivy-evidence.json`,
-		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan.Files = args
+			said, err := p.environment()
+			if err != nil {
+				return err
+			}
+			plan.Sonar = said.Sonar
+			if err := sonar.plan(&plan.Sonar); err != nil {
+				return err
+			}
 			if digest != "" {
-				var err error
 				if plan.Digest, err = core.ParseDigest(digest); err != nil {
 					return &core.Failure{Doing: "understand --digest", Err: err, Usage: true}
 				}
@@ -65,6 +75,7 @@ command exits with 3.`,
 	flags.StringVar(&plan.Name, "name", "", "what people call it, if it is not in the evidence yet")
 	flags.StringArrayVar(&plan.Roots, "root", nil,
 		"a `DIRECTORY` in which the tools saw the sources (repeatable; besides the working directory)")
+	sonar.register(cmd)
 	output.register(p, cmd)
 	return cmd
 }
@@ -96,6 +107,9 @@ func (p *Program) imports(cmd *cobra.Command, plan gate.ImportPlan, stdout strin
 			failures = append(failures, &core.Failure{Doing: "read the results " + b.File, Err: b.Err,
 				Hint: "the evidence says that they are missing: run the tool again, and import them again into evidence without them"})
 			continue
+		}
+		if b.Unanswered != nil {
+			failures = append(failures, &core.Failure{Doing: "ask " + b.File, Err: b.Unanswered, Hint: advice.HintOf(b.Unanswered)})
 		}
 		tool := b.Tool
 		if b.Version != "" {

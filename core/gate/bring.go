@@ -14,6 +14,8 @@ import (
 type ImportPlan struct {
 	// Files are results of other tools, as FILE or FORMAT=FILE.
 	Files []string
+	// Sonar is what a SonarQube server is asked, besides.
+	Sonar Sonar
 	// Into is the document of evidence that they are added to. If it is empty, one of its own is made about Digest.
 	Into string
 	// Digest is the subject that the results are about. It may be empty where the results or the evidence say it.
@@ -34,6 +36,8 @@ type Imported struct {
 	Findings int
 	// Err says why it could not be read. The evidence then has an examination that failed.
 	Err error
+	// Unanswered says why a server did not tell all.
+	Unanswered error
 }
 
 // Import brings results that were made elsewhere into a document of evidence, for judge to merge and judge. A verdict
@@ -45,11 +49,18 @@ func (g *Gate) Import(ctx context.Context, p ImportPlan) (*Result, []Imported, e
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, nil, err
 	}
+	asked, err := g.asking(p.Sonar)
+	if err != nil {
+		return nil, nil, err
+	}
 	reports, err := readImports(p.Files, append(rootsOf(nil), p.Roots...))
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, nil, interrupted(ctx, ctx, err)
+	}
+	if reports, err = asked.add(ctx, reports); err != nil {
 		return nil, nil, interrupted(ctx, ctx, err)
 	}
 	r := &Result{Started: g.Now()}
@@ -72,7 +83,7 @@ func (g *Gate) Import(ctx context.Context, p ImportPlan) (*Result, []Imported, e
 
 func (p *ImportPlan) check() error {
 	switch {
-	case len(p.Files) == 0:
+	case len(p.Files) == 0 && !p.Sonar.asks():
 		return &core.Failure{Doing: "import", Usage: true, Err: errors.New("no results were named"),
 			Hint: "for example: cleanbill import gosec.sarif --into evidence.json"}
 	case p.Into == "" && p.Digest == "":
@@ -115,7 +126,7 @@ func summary(reports []imported) []Imported {
 	out := make([]Imported, len(reports))
 	for i, r := range reports {
 		out[i] = Imported{File: r.file, Format: r.report.Format, Tool: r.report.Tool, Version: r.report.Version,
-			Findings: r.found, Err: r.err}
+			Findings: r.found, Err: r.err, Unanswered: r.unanswered}
 	}
 	return out
 }

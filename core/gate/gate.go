@@ -32,7 +32,8 @@ type Gate struct {
 	Commit  string
 	// Now gives the time of the verdict.
 	Now func() time.Time
-	// Getenv reads where daemons and registry credentials are configured, and SOURCE_DATE_EPOCH; nothing else.
+	// Getenv reads where daemons and registry credentials are configured, the token for SonarQube, and SOURCE_DATE_EPOCH;
+	// nothing else.
 	Getenv func(string) string
 	// Log may be nil.
 	Log hclog.Logger
@@ -90,11 +91,18 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 	if err != nil {
 		return nil, err
 	}
+	asked, err := g.asking(p.Sonar)
+	if err != nil {
+		return nil, err
+	}
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	advisories := g.openAdvisories(reading, p, s, trust.advisories, stop)
 	r, err := g.examine(reading, p, s, said, func(ctx context.Context, r *Result) error {
 		if err := g.match(ctx, advisories, &r.Evidence, r.Started); err != nil {
+			return err
+		}
+		if imported, err = asked.add(ctx, imported); err != nil {
 			return err
 		}
 		r.Evidence.Change = s.about() // before results are joined: what they suppress counts only where nothing changes

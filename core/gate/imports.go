@@ -29,6 +29,8 @@ type imported struct {
 	found  int // findings of the report, once they are in the evidence
 	// err says why it could not be read.
 	err error
+	// unanswered says why a server that was asked did not tell all, which the report has an examination about.
+	unanswered error
 }
 
 // readImports reads the results of other tools, which are named as FILE or FORMAT=FILE. A file that cannot be opened is

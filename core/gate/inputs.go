@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 )
@@ -24,6 +25,9 @@ type Inputs struct {
 	// VEX and Imports are paths, one a line.
 	VEX     string
 	Imports string
+	// Sonar is as in Plan; SonarWait is a duration, as in 5m.
+	Sonar     Sonar
+	SonarWait string
 	// Outputs are FORMAT=FILE, one a line.
 	Outputs string
 	// Limits are NAME=VALUE, one a line.
@@ -45,6 +49,9 @@ func EnvironmentInputs(getenv func(string) string) Inputs {
 		Offline:   getenv(variableOffline),
 		VEX:       getenv(variableVEX),
 		Imports:   getenv(variableImports),
+		Sonar: Sonar{Task: getenv(variableSonar), Project: getenv(variableSonarProject), Branch: getenv(variableSonarBranch),
+			PullRequest: getenv(variableSonarPullRequest), URL: getenv(variableSonarURL)},
+		SonarWait: getenv(variableSonarWait),
 		Outputs:   getenv(variableOutputs),
 		Limits:    getenv(variableLimits),
 		History:   getenv(variableHistory),
@@ -73,6 +80,7 @@ func (in Inputs) Settings() (Plan, error) {
 		VEX:        lines(in.VEX),
 		Imports:    lines(in.Imports),
 		History:    strings.TrimSpace(in.History),
+		Sonar:      in.Sonar,
 		Change:     core.Change{Base: strings.TrimSpace(in.Base), Branch: strings.TrimSpace(in.Branch)},
 	}
 	var err error
@@ -88,6 +96,11 @@ func (in Inputs) Settings() (Plan, error) {
 	}
 	if err := CheckHistory(p.History); err != nil {
 		return Plan{}, err
+	}
+	if wait := strings.TrimSpace(in.SonarWait); wait != "" {
+		if p.Sonar.Wait, err = time.ParseDuration(wait); err != nil || p.Sonar.Wait <= 0 {
+			return Plan{}, wrongInput("sonar-wait", fmt.Errorf("%q is not a duration", wait), "for example: 5m")
+		}
 	}
 	for _, word := range strings.FieldsFunc(in.Platforms, isSeparator) {
 		platform, err := core.ParsePlatform(word)

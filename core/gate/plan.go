@@ -25,6 +25,8 @@ type Plan struct {
 	VEX []string
 	// Imports are results of other tools, which are joined with what is found.
 	Imports []string
+	// Sonar is what a SonarQube server is asked, whose answer is joined with what is found.
+	Sonar Sonar
 	// Policy is the name of a built-in profile or the path of a policy file; empty means the PolicyFile of the sources, or
 	// "standard" if there is none.
 	Policy string

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
+	"github.com/cleanbill-ci/cleanbill/core/sonar"
 )
 
 // Setting is something that can be said of a run. A flag wins over a platform's input, that over the variable, that over
@@ -34,11 +35,19 @@ const (
 	variableVEX        = "CLEANBILL_VEX"
 	variableImports    = "CLEANBILL_IMPORTS"
 	variableOutputs    = "CLEANBILL_OUTPUTS"
-	variableLimits     = "CLEANBILL_LIMITS"
-	variableHistory    = "CLEANBILL_HISTORY"
-	variableBase       = "CLEANBILL_BASE"
-	variableBranch     = "CLEANBILL_BRANCH"
-	variableCache      = "CLEANBILL_CACHE_DIR"
+
+	variableSonar            = "CLEANBILL_SONAR"
+	variableSonarProject     = "CLEANBILL_SONAR_PROJECT"
+	variableSonarBranch      = "CLEANBILL_SONAR_BRANCH"
+	variableSonarPullRequest = "CLEANBILL_SONAR_PULL_REQUEST"
+	variableSonarWait        = "CLEANBILL_SONAR_WAIT"
+	variableSonarURL         = "SONAR_HOST_URL" // as Sonar's own scanners name it
+
+	variableLimits  = "CLEANBILL_LIMITS"
+	variableHistory = "CLEANBILL_HISTORY"
+	variableBase    = "CLEANBILL_BASE"
+	variableBranch  = "CLEANBILL_BRANCH"
+	variableCache   = "CLEANBILL_CACHE_DIR"
 )
 
 const refused = "refused, unless the base's policy lists it under `allow`"
@@ -67,6 +76,13 @@ func Settings() []Setting {
 			OnChange: "read from the base if it lies in the repository; counts as far as the base's policy lets it"},
 		{Key: "imports", Flag: "import", Variable: variableImports, Default: "none", OnChange: refused,
 			loosens: func(p Plan, _ *policy.Policy) bool { return len(p.Imports) > 0 }},
+		{Key: "sonar", Flag: "sonar", Variable: variableSonar, Default: "none", OnChange: "the same: what a server says is only added"},
+		{Key: "sonar-project", Flag: "sonar-project", Variable: variableSonarProject, Default: "none", OnChange: "as `sonar`"},
+		{Key: "sonar-branch", Flag: "sonar-branch", Variable: variableSonarBranch, Default: "the main branch", OnChange: "as `sonar`"},
+		{Key: "sonar-pull-request", Flag: "sonar-pull-request", Variable: variableSonarPullRequest, Default: "none", OnChange: "as `sonar`"},
+		{Key: "sonar-url", Flag: "sonar-url", Variable: variableSonarURL, Default: "`" + sonar.Cloud + "`", OnChange: "as `sonar`"},
+		{Key: "sonar-wait", Flag: "sonar-wait", Variable: variableSonarWait, Default: "`5m`", OnChange: "as `sonar`"},
+		{Key: "sonar-token", Variable: variableSonarToken, Default: "none: what the server tells everybody", OnChange: "the same"},
 		{Key: "limits", Flag: "limit", Variable: variableLimits, Input: "limits", Default: "see `cleanbill gate --help`", OnChange: refused,
 			loosens: func(p Plan, _ *policy.Policy) bool { return p.Limits != (Limits{}) }},
 		{Key: "history", Flag: "history", Variable: variableHistory,

@@ -472,7 +472,7 @@ func (b *builder) report(format string) (Report, error) {
 	if len(b.tools) == 0 {
 		return Report{}, errors.New("it names no tool")
 	}
-	out := Report{Format: format, Tool: b.tools[0].name, Version: b.tools[0].version, Findings: distinct(b.findings),
+	out := Report{Format: format, Tool: b.tools[0].name, Version: b.tools[0].version, Findings: Distinct(b.findings),
 		Reach: b.reach, About: b.about}
 	for _, t := range b.tools {
 		x := core.Examination{Name: examinationName(t.name), Tool: t.name, Version: t.version, Status: core.Complete,
@@ -496,10 +496,10 @@ func examinationName(tool string) string {
 	return ExaminationPrefix + cmp.Or(strings.Trim(name, "-"), "unnamed")
 }
 
-// distinct joins what was reported twice. Findings in files that are alike, such as the same line in two places, keep
+// Distinct joins what was reported twice. Findings in files that are alike, such as the same line in two places, keep
 // apart: the second and later ones, in order of their lines, have fingerprints of their own, so that a new one is new
 // even if it repeats an old one.
-func distinct(findings []core.Finding) []core.Finding {
+func Distinct(findings []core.Finding) []core.Finding {
 	if len(findings) == 0 {
 		return nil
 	}

@@ -30,6 +30,7 @@ var upstream = map[string][]string{
 	"core/misconfig": {"core/target", "core/image", "core/walk"},
 	"core/hook":      {"core/sarif"},
 	"core/sarif":     {},
+	"core/sonar":     {"core/hook", "core/sarif"},
 	"core/sbom":      {},
 	"core/advisory":  {},
 	"core/vuln":      {"core/advisory"},
