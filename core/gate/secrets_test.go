@@ -149,6 +149,22 @@ func TestASecretThatOthersSawTooIsOneFinding(t *testing.T) {
 	}
 }
 
+// Others name the files of an image from its root.
+func TestASecretOfAnImageThatTrivySawTooIsOneFinding(t *testing.T) {
+	spec := images.Clean("amd64")
+	spec.Layers = append(spec.Layers, images.Layer{CreatedBy: "COPY . /srv", Entries: []images.Entry{images.File("srv/deploy.sh", "#!/bin/sh\nexport GH="+token+"\n")}})
+	at := layout(t, spec)
+	trivy := filepath.Join(t.TempDir(), "trivy.json")
+	write(t, trivy, `{"SchemaVersion":2,"ArtifactName":"app:1","ArtifactType":"container_image","Metadata":{"OS":{"Family":"alpine","Name":"3.20"}},"Results":[
+		{"Target":"/srv/deploy.sh","Class":"secret","Secrets":[{"RuleID":"github-pat","Category":"GitHub","Severity":"CRITICAL",
+		"Title":"GitHub Personal Access Token","StartLine":2,"EndLine":2,"Match":"export GH=****"}]}]}`)
+	r := run(t, gate.Plan{Targets: []string{at}, Imports: []string{trivy}})
+	found := secretsIn(r)
+	if f := found["srv/deploy.sh"]; len(found) != 1 || !slices.Contains(f.SeenBy, "Trivy") || !slices.Contains(f.SeenBy, "gitleaks rules") || f.Origin == nil {
+		t.Errorf("%+v", found)
+	}
+}
+
 // A report is made by the change's own job. What it says to be suppressed is what the change says.
 func TestAReportOfAChangeSilencesNothingThatTheBaseDoesNot(t *testing.T) {
 	policy := ours + "allow: [imports]\nrules: [{name: code, when: finding.kind == \"code\", action: fail}]\n"
