@@ -38,6 +38,8 @@ type entry struct {
 	check func(context.Context, *analysis) error
 	// examine takes the place of analysis.extract where the extractor needs help.
 	examine func(context.Context, *analysis) error
+	// graph reads from a lockfile how its packages come to be there, and where each stands.
+	graph func(content []byte) (*graph, error)
 }
 
 // analyzer is an extractor of osv-scalibr as a core.Analyzer.
@@ -109,10 +111,17 @@ func (s *analysis) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.examine != nil {
-		return s.examine(ctx, s)
+	examine := s.examine
+	if examine == nil {
+		examine = extractAll
 	}
-	return s.extractAll(ctx)
+	if err := examine(ctx, s); err != nil {
+		return err
+	}
+	if s.graph != nil {
+		s.relate(s.graph)
+	}
+	return nil
 }
 
 // analysis is the examination of one file.

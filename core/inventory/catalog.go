@@ -124,7 +124,7 @@ func catalog() []entry {
 		{
 			name: gomod.Name, make: gomod.New,
 			wants: isGoMod, related: relatedNamed("go.sum"),
-			check: checkCost(ofPackages(isFullLine)), examine: examineGoMod,
+			check: checkCost(ofPackages(isFullLine)), examine: examineGoMod, graph: goGraph,
 		},
 		{
 			name: vendormodules.Name, make: vendormodules.New,
@@ -137,7 +137,7 @@ func catalog() []entry {
 		{
 			name: gradlelockfile.Name, make: gradlelockfile.New,
 			wants: named("buildscript-gradle.lockfile", "gradle.lockfile"),
-			check: checkCost(ofPackages(isGradleLine)), examine: examineLines(isGradleLine),
+			check: checkCost(ofPackages(isGradleLine)), examine: examineLines(isGradleLine), graph: gradleGraph,
 		},
 		{
 			name: gradleverificationmetadataxml.Name, make: gradleverificationmetadataxml.New,
@@ -150,7 +150,7 @@ func catalog() []entry {
 		{
 			name: pomxml.Name, make: pomxml.New,
 			wants: namedOutside(".m2", "pom.xml"), related: relatedNamed("pom.xml"),
-			check: checkCost(ofXML), examine: examineDeclared,
+			check: checkCost(ofXML), examine: allDirect(examineDeclared),
 		},
 
 		// JavaScript.
@@ -161,18 +161,18 @@ func catalog() []entry {
 		{
 			name: packagelockjson.Name, make: packagelockjson.New,
 			wants:   namedOutside("node_modules", "package-lock.json", "npm-shrinkwrap.json"),
-			related: relatedNamed("npm-shrinkwrap.json"), examine: examineNpmLock,
+			related: relatedNamed("npm-shrinkwrap.json"), examine: examineNpmLock, graph: npmGraph,
 			check: checkJSON(maxNesting, "lockfileVersion", "packages", "dependencies", "name", "version", "resolved", "link"),
 		},
 		{
 			name: pnpmlock.Name, make: pnpmlock.New,
 			wants: namedOutside("node_modules", "pnpm-lock.yaml"),
-			check: checkCost(ofYAML),
+			check: checkCost(ofYAML), graph: pnpmGraph,
 		},
 		{
 			name: yarnlock.Name, make: yarnlock.New,
 			wants: namedOutside("node_modules", "yarn.lock"),
-			check: checkCost(ofPackages(isFirstLine)), examine: examineYarnLock,
+			check: checkCost(ofPackages(isFirstLine)), examine: examineYarnLock, graph: yarnGraph,
 		},
 		{
 			name: bunlock.Name, make: bunlock.New,
@@ -194,7 +194,7 @@ func catalog() []entry {
 		{
 			name: requirements.Name, make: requirements.New,
 			wants: isRequirements, related: relatedSuffixed(".txt", ".in"),
-			check: checkCost(ofPackages(isFirstLine)), examine: examineRequirements,
+			check: checkCost(ofPackages(isFirstLine)), examine: examineRequirements, graph: requirementsGraph,
 		},
 		{
 			name: pipfilelock.Name, make: pipfilelock.New,
@@ -202,22 +202,22 @@ func catalog() []entry {
 			check: checkJSON(3, "default", "develop", "version"),
 		},
 		{name: pdmlock.Name, make: pdmlock.New, wants: named("pdm.lock"), check: checkTOML},
-		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock"), check: checkTOML},
+		{name: poetrylock.Name, make: poetrylock.New, wants: named("poetry.lock"), check: checkTOML, graph: poetryGraph},
 		{name: pylock.Name, make: pylock.New, wants: isPylock, check: checkTOML},
-		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock"), check: checkTOML},
+		{name: uvlock.Name, make: uvlock.New, wants: named("uv.lock"), check: checkTOML, graph: uvGraph},
 
 		// Ruby, Rust, .NET, PHP.
 		{
 			name: gemfilelock.Name, make: gemfilelock.New,
 			wants: named("Gemfile.lock", "gems.locked"),
-			check: checkCost(ofPackages(isGemLine)), examine: orNothing(emptyBundler(), examineLines(isGemLine)),
+			check: checkCost(ofPackages(isGemLine)), examine: orNothing(emptyBundler(), examineLines(isGemLine)), graph: gemGraph,
 		},
 		{
 			name: gemspec.Name, make: gemspec.New,
 			wants: suffixed(".gemspec"), manifest: true, related: relatedSuffixed("version.rb"), examine: examineGemspec,
 		},
 		{name: gem.Name, make: gem.New, wants: suffixed(".gem")},
-		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock"), check: checkTOML},
+		{name: cargolock.Name, make: cargolock.New, wants: named("Cargo.lock"), check: checkTOML, graph: cargoGraph},
 		{
 			name: cargoauditable.Name, make: cargoauditable.New,
 			wants: mayBeExecutable, sniff: isExecutable, unbounded: true, examine: examineRustBinary,
@@ -230,7 +230,7 @@ func catalog() []entry {
 		{
 			name: packageslockjson.Name, make: packageslockjson.New,
 			wants: named("packages.lock.json"),
-			check: checkJSON(4, "dependencies", "resolved", "type"),
+			check: checkJSON(4, "dependencies", "resolved", "type"), graph: nugetGraph,
 		},
 		{
 			name: packagesconfig.Name, make: packagesconfig.New,
@@ -258,7 +258,7 @@ func catalog() []entry {
 		},
 		{
 			name: composerlock.Name, make: composerlock.New,
-			wants: named("composer.lock"), examine: examineSplit(composerLock()),
+			wants: named("composer.lock"), examine: examineSplit(composerLock()), graph: composerGraph,
 			check: checkJSON(4, "packages", "packages-dev", "name", "version", "dist", "reference"),
 		},
 

@@ -154,6 +154,7 @@ func mergeCopies(copies []core.Package) core.Package {
 	one := kept[0]
 	one.Origin = originOf(copies, kept)
 	one.Hashes = agreedHashes(kept)
+	one.Relation, one.Via = relationOf(kept)
 	one.Locations = nil
 	for _, c := range kept {
 		mergeInto(&one, c)
@@ -180,6 +181,29 @@ func mergeInto(one *core.Package, c core.Package) {
 		one.Scope = c.Scope
 	}
 	one.Vendored = one.Vendored && c.Vendored
+}
+
+// relationOf is what is known of all copies: one that is named is named, and one of which a lockfile does not say so may be.
+// The chain is the shortest.
+func relationOf(copies []core.Package) (core.Relation, []string) {
+	relation, via, known := core.Relation(""), []string(nil), true
+	for _, c := range copies {
+		switch {
+		case c.Relation == core.RelationDirect:
+			return c.Relation, nil
+		case c.Relation == core.RelationTransitive:
+			relation = c.Relation
+		case slices.Contains(relating(), c.Analyzer):
+			known = false
+		}
+		if len(c.Via) > 0 && (via == nil || len(c.Via) < len(via)) {
+			via = c.Via
+		}
+	}
+	if !known {
+		relation = ""
+	}
+	return relation, via
 }
 
 // agreedHashes are the hashes that no copy contradicts.
