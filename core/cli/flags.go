@@ -251,26 +251,20 @@ type sonarFlags struct {
 func (f *sonarFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.said.Task, "sonar", "", "wait for the analysis that a scan started, by its report-task.txt in this `FILE`, and join what SonarQube found (token: $SONAR_TOKEN)")
-	flags.StringVar(&f.said.Project, "sonar-project", "", "join what SonarQube found in the latest analysis of the project with this `KEY`")
+	flags.StringVar(&f.said.Project, "sonar-project", "", "join what SonarQube found in the latest analysis of the project with this `KEY`; with --sonar, the project that the scan has to be of")
 	flags.StringVar(&f.said.Branch, "sonar-branch", "", "of the project, this `BRANCH` (default: its main branch)")
 	flags.StringVar(&f.said.PullRequest, "sonar-pull-request", "", "of the project, the pull request with this `ID`")
 	flags.StringVar(&f.said.URL, "sonar-url", "", "the SonarQube server's `ADDRESS`, the only one that the token is sent to (default: $SONAR_HOST_URL, or SonarQube Cloud)")
 	flags.DurationVar(&f.said.Wait, "sonar-wait", 0, "wait so `LONG` for the analysis (default: 5m)")
 }
 
-// plan puts what these flags say in place of what the environment says. What is asked about is taken from one of both.
+// plan puts what these flags say in place of what the environment says.
 func (f *sonarFlags) plan(plan *gate.Sonar) error {
 	if f.said.Wait < 0 {
 		return &core.Failure{Doing: "understand --sonar-wait", Err: fmt.Errorf("%s is negative", f.said.Wait), Usage: true}
 	}
-	said := f.said
-	said.URL, said.Wait = cmp.Or(said.URL, plan.URL), cmp.Or(said.Wait, plan.Wait)
-	if said.Task == "" && said.Project == "" {
-		said.Task, said.Project = plan.Task, plan.Project
-		if said.Branch == "" && said.PullRequest == "" {
-			said.Branch, said.PullRequest = plan.Branch, plan.PullRequest
-		}
-	}
-	*plan = said
+	plan.Task, plan.Project = cmp.Or(f.said.Task, plan.Task), cmp.Or(f.said.Project, plan.Project)
+	plan.Branch, plan.PullRequest = cmp.Or(f.said.Branch, plan.Branch), cmp.Or(f.said.PullRequest, plan.PullRequest)
+	plan.URL, plan.Wait = cmp.Or(f.said.URL, plan.URL), cmp.Or(f.said.Wait, plan.Wait)
 	return nil
 }

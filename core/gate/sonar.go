@@ -17,7 +17,8 @@ const variableSonarToken = "SONAR_TOKEN"
 type Sonar struct {
 	// Task is the report-task.txt of a scan.
 	Task string
-	// Project is the key of a project whose latest analysis is meant, on Branch, for PullRequest, or of the main branch.
+	// Project is the key of a project whose latest analysis is meant, on Branch, for PullRequest, or of the main branch;
+	// with a Task, what the scan has to be of.
 	Project, Branch, PullRequest string
 	// URL is the server; empty is SonarQube Cloud. The token is sent nowhere else, whatever Task says.
 	URL string

@@ -37,7 +37,7 @@ const (
 // Options say what to ask, and whom.
 type Options struct {
 	// Task is what a scan in the workspace wrote. If it is nil, the latest analysis of Project is asked for, on Branch, for
-	// PullRequest, or of the main branch.
+	// PullRequest, or of the main branch. If it is not, those that are named have to be what the scan was of.
 	Task                         *Task
 	Project, Branch, PullRequest string
 	// URL is the server's address, from somebody who may say where the token is sent: never from the workspace. Empty is
@@ -69,8 +69,8 @@ func New(o Options) (*Question, error) {
 		return nil, &core.Failure{Doing: "ask SonarQube", Err: fmt.Errorf(format, arguments...), Hint: hint, Usage: true}
 	}
 	switch {
-	case o.Task != nil && (o.Project != "" || o.Branch != "" || o.PullRequest != ""):
-		return wrong("leave out either", "the file of a scan says which analysis is meant, and a project, branch or pull request is named too")
+	case o.Task != nil && o.Project != "" && o.Project != o.Task.Project:
+		return wrong("name the file of another scan, or the other project", "the scan is of the project %s, not of %s", o.Task.Project, redact.Limited(o.Project, 80))
 	case o.Branch != "" && o.PullRequest != "":
 		return wrong("name one", "both a branch and a pull request are named")
 	case o.Wait < 0:
@@ -267,6 +267,9 @@ func (r *reply) task(ctx context.Context, q *Question) (about analysis, err erro
 			return false, fmt.Errorf("api/ce/task says that the analysis is %q, which is not known", redact.Limited(t.Status, 40))
 		case t.Project != project:
 			return false, fmt.Errorf("the analysis is of the project %q, not of %s", redact.Limited(t.Project, 80), project)
+		case q.o.Branch != "" && t.Branch != q.o.Branch || q.o.PullRequest != "" && t.PullRequest != q.o.PullRequest:
+			return false, advice.Unavailable("name the file of the scan of this build", "the scan is of %s, not of %s",
+				scopeOf(t.Branch, t.PullRequest), scopeOf(q.o.Branch, q.o.PullRequest))
 		case !isID(t.Analysis):
 			return false, errors.New("api/ce/task says that the analysis is ready, but not which one it is")
 		}
@@ -356,4 +359,15 @@ func (r *reply) pages(what string, page func(query url.Values) (results int, tot
 		}
 	}
 	return nil
+}
+
+// scopeOf names a branch or a pull request.
+func scopeOf(branch, pullRequest string) string {
+	switch {
+	case pullRequest != "":
+		return "the pull request " + redact.Limited(pullRequest, 80)
+	case branch != "":
+		return "the branch " + redact.Limited(branch, 80)
+	}
+	return "no branch"
 }

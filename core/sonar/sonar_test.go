@@ -38,6 +38,7 @@ type server struct {
 
 	mu    sync.Mutex
 	asked []*url.URL
+	found map[string][]string
 }
 
 type answer struct {
@@ -78,22 +79,35 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "api/qualitygates/project_status":
 		fmt.Fprint(w, `{"projectStatus":{"status":"OK","conditions":[{"status":"OK","metricKey":"new_coverage","comparator":"LT","errorThreshold":"80","actualValue":"90"}],"ignoredConditions":false}}`)
 	case "api/issues/search":
-		s.page(w, q, "issues", slices.DeleteFunc(slices.Clone(s.issues), func(text string) bool {
-			var x issue
-			if json.Unmarshal([]byte(text), &x) != nil {
-				return true
-			}
-			_, security := x.security()
-			if types := q.Get("types"); types != "" {
-				return x.Type != types
-			}
-			return !s.old && !security
-		}))
+		s.page(w, q, "issues", s.search(q.Get("types")))
 	case "api/hotspots/search":
 		s.page(w, q, "hotspots", s.hotspots)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// search returns the issues of a type or, without one, those that impact security as far as the server knows of that.
+func (s *server) search(types string) []string {
+	if found, ok := s.found[types]; ok {
+		return found
+	}
+	found := slices.DeleteFunc(slices.Clone(s.issues), func(text string) bool {
+		var x issue
+		if json.Unmarshal([]byte(text), &x) != nil {
+			return true
+		}
+		_, security := x.security()
+		if types != "" {
+			return x.Type != types
+		}
+		return !s.old && !security
+	})
+	if s.found == nil {
+		s.found = map[string][]string{}
+	}
+	s.found[types] = found
+	return found
 }
 
 func (s *server) page(w http.ResponseWriter, q url.Values, name string, all []string) {
@@ -404,7 +418,8 @@ func TestWhatMakesNoSenseIsAMistake(t *testing.T) {
 		"a list of projects":             {Options{Project: "a,b"}, "a key has only letters"},
 		"no project":                     {Options{Branch: "main"}, "it is empty"},
 		"a branch and a pull request":    {Options{Project: "a", Branch: "b", PullRequest: "1"}, "both"},
-		"a scan and a project":           {Options{Task: task("https://sonarcloud.io"), Project: "a"}, "and a project, branch or pull request is named too"},
+		"a scan of that project":         {Options{Task: task("https://sonarcloud.io"), Project: "app"}, ""},
+		"a scan of another project":      {Options{Task: task("https://sonarcloud.io"), Project: "a"}, "the scan is of the project app, not of a"},
 		"a token with a line end":        {Options{Project: "a", Token: "hunter2\n"}, "SONAR_TOKEN is not a token"},
 		"a token that is a user's login": {Options{Project: "a", Token: "admin:hunter2"}, "SONAR_TOKEN is not a token"},
 	} {
@@ -414,6 +429,20 @@ func TestWhatMakesNoSenseIsAMistake(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		case tc.want != "" && (err == nil || !core.Usage(err) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2")):
 			t.Errorf("%s: %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
+// A file of the workspace may be of another scan than the one of this build.
+func TestAScanIsOfTheBranchThatIsNamed(t *testing.T) {
+	for want, change := range map[string]func(*Options){
+		"": func(o *Options) { o.Branch = "feature/x" },
+		"the scan is of the branch feature/x, not of the branch main":    func(o *Options) { o.Branch = "main" },
+		"the scan is of the branch feature/x, not of the pull request 7": func(o *Options) { o.PullRequest = "7" },
+	} {
+		r, err := ask(t, &server{}, change)
+		if (err == nil) != (want == "") || err != nil && (err.Error() != want || r.Examinations[0].Status != core.Failed) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }
