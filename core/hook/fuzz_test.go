@@ -88,6 +88,7 @@ func FuzzGosec(f *testing.F)       { fuzz(f, "gosec") }
 func FuzzGovulncheck(f *testing.F) { fuzz(f, "govulncheck") }
 func FuzzGrype(f *testing.F)       { fuzz(f, "grype") }
 func FuzzNPMAudit(f *testing.F)    { fuzz(f, "npm-audit") }
+func FuzzRuboCop(f *testing.F)     { fuzz(f, "rubocop") }
 func FuzzShellCheck(f *testing.F)  { fuzz(f, "shellcheck") }
 func FuzzSnyk(f *testing.F)        { fuzz(f, "snyk") }
 func FuzzSonarQube(f *testing.F)   { fuzz(f, "sonarqube") }

@@ -34,6 +34,7 @@ func formats() []format {
 		{"govulncheck", "govulncheck -json", readGovulncheck},
 		{"grype", "grype -o json", readGrype},
 		{"npm-audit", "npm audit --json", readNPMAudit},
+		{"rubocop", "rubocop --format json", readRuboCop},
 		{"shellcheck", "shellcheck -f json or json1", readShellCheck},
 		{"snyk", "snyk test --json, snyk container test --json", readSnyk},
 		{"sonarqube", "SonarQube's generic issues", readSonarQube},

@@ -58,6 +58,8 @@ func sniffObject(r *jsonstream.Reader) (string, error) {
 		found = "grype"
 	case has("issues", '[') && kinds["paging"] == 0 && kinds["total"] == 0:
 		found = "sonarqube"
+	case has("files", '[') && has("summary", '{') && has("metadata", '{'):
+		found = "rubocop"
 	case has("Results", '['):
 		found = "trivy"
 	case has("resources", '[') && has("image", '"'):
