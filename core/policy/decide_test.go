@@ -346,3 +346,30 @@ func TestCounts(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestAHookOverSourcesIsNotMissingForTheImageBesideThem(t *testing.T) {
+	p := parsed(t, "version: 1\nextends: standard\nrequire: [target, packages, advisories, gosec]\n")
+	both := func(hooks ...core.Examination) *core.Evidence {
+		e := sourceEvidence()
+		e.Subjects = append(e.Subjects, core.Subject{Name: "app:1", Kind: core.KindImage, Digest: other})
+		e.Examinations = append(append(e.Examinations, complete(other)...), hooks...)
+		return &e
+	}
+	gosec := core.Examination{Name: "gosec", Subject: image, Tool: "gosec", Status: core.Complete}
+	if v := p.Judge(both(gosec), nil, now); v.Decision != core.Passed {
+		t.Errorf("%+v", v.Gaps)
+	}
+	if v := p.Judge(both(), nil, now); v.Decision == core.Passed || len(v.Gaps) != 2 {
+		t.Errorf("a hook that nobody ran is no gap: %+v", v.Gaps)
+	}
+	gosec.Status, gosec.Why = core.Skipped, []string{"gosec is not installed"}
+	if v := p.Judge(both(gosec), nil, now); v.Decision == core.Passed {
+		t.Error("a required hook that was left out passed")
+	}
+	second := both(core.Examination{Name: "gosec", Subject: image, Tool: "gosec", Status: core.Complete})
+	second.Subjects = append(second.Subjects, core.Subject{Name: "lib", Kind: core.KindSource, Digest: index})
+	v := p.Judge(second, nil, now)
+	if !slices.ContainsFunc(v.Gaps, func(g core.Gap) bool { return g.Examination == "gosec" && g.Subject == index }) {
+		t.Errorf("the hook did not see the second source tree, and that is no gap: %+v", v.Gaps)
+	}
+}

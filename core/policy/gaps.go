@@ -158,8 +158,26 @@ func (j *judgement) applies(name string, s *core.Subject) bool {
 		return false
 	case name == core.ExamineLayers, name == core.ExamineDistro:
 		return s.Kind != core.KindSource && s.Kind != core.KindSBOM
+	case name != core.ExaminePackages && name != core.ExamineAdvisories:
+		return j.looksAt(name, s.Kind)
 	}
 	return true
+}
+
+// looksAt reports whether the examination of that name, which is a hook's, is of subjects of a kind: a hook over sources
+// is not missing for the image beside them. One that was made of nothing is missing for everything.
+func (j *judgement) looksAt(name string, kind core.SubjectKind) bool {
+	made := false
+	for i := range j.evidence.Examinations {
+		if x := &j.evidence.Examinations[i]; x.Name == name {
+			subject := j.subjects[x.Subject]
+			if subject == nil || subject.Kind == kind {
+				return true
+			}
+			made = true
+		}
+	}
+	return !made
 }
 
 // hiddenStarter catches evidence that was matched against the starter set only, while its examination claims to be
