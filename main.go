@@ -16,6 +16,10 @@ import (
 )
 
 func main() {
+	// Started again by itself to confine a hook, the program does only that.
+	if code, asked := gate.Shim(os.Args[1:]); asked {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	program := cli.Program{
 		Stdin:  os.Stdin,

@@ -214,6 +214,7 @@ type runFlags struct {
 	advisories advisoryFlags
 	judge      policyFlags
 	sonar      sonarFlags
+	hooks      hookFlags
 }
 
 func (f *runFlags) register(p *Program, cmd *cobra.Command) {
@@ -222,6 +223,7 @@ func (f *runFlags) register(p *Program, cmd *cobra.Command) {
 	f.advisories.register(p, cmd)
 	f.judge.register(p, cmd)
 	f.sonar.register(cmd)
+	f.hooks.register(p, cmd)
 }
 
 // plan returns what these flags make of the plan that the environment makes.
@@ -240,6 +242,9 @@ func (f *runFlags) plan(p *Program, cmd *cobra.Command, targets []string) (gate.
 		return plan, err
 	}
 	f.advisories.plan(cmd, &plan)
+	if err := f.hooks.plan(&plan); err != nil {
+		return plan, err
+	}
 	return plan, f.sonar.plan(&plan.Sonar)
 }
 

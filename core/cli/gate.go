@@ -149,6 +149,7 @@ func (p *Program) scanCommand() *cobra.Command {
 		output     outputFlag
 		advisories advisoryFlags
 		change     changeFlags
+		hooks      hookFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "scan TARGET...",
@@ -179,6 +180,9 @@ judge will not pass it.`,
 			}
 			advisories.plan(cmd, &plan)
 			change.plan(&plan.Change)
+			if err := hooks.plan(&plan); err != nil {
+				return err
+			}
 			return p.scan(cmd.Context(), plan, plan.Outputs, stdout)
 		},
 	}
@@ -186,11 +190,17 @@ judge will not pass it.`,
 	history.register(p, cmd)
 	advisories.register(p, cmd)
 	change.register(cmd)
+	hooks.register(p, cmd)
 	output.register(p, cmd)
 	return cmd
 }
 
 func (p *Program) scan(ctx context.Context, plan gate.Plan, files []gate.Output, stdout string) error {
+	return p.write(files, stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Scan(ctx, plan) })
+}
+
+// write makes evidence and writes it.
+func (p *Program) write(files []gate.Output, stdout string, look func(*gate.Gate) (*gate.Result, error)) error {
 	formats := make([]report.Format, 0, len(files)+1)
 	names := make([]string, 0, len(files)+1)
 	for _, f := range files {
@@ -208,7 +218,7 @@ func (p *Program) scan(ctx context.Context, plan gate.Plan, files []gate.Output,
 	}
 	bars := p.newProgress()
 	g := p.gate(bars.tell)
-	r, err := g.Scan(ctx, plan)
+	r, err := look(g)
 	bars.stop()
 	if err != nil {
 		return err

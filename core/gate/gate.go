@@ -263,6 +263,15 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 			return core.Evidence{}, err
 		}
 	}
+	reading, stop := context.WithCancel(ctx)
+	defer stop() // ends the hooks of a target that cannot be read
+	running := g.startHooks(reading, p, name, opened)
+	withHooks := func(e core.Evidence, err error) (core.Evidence, error) {
+		if err != nil {
+			stop()
+		}
+		return e, errors.Join(err, running.join(&e, opened))
+	}
 	switch opened.Subject.Kind {
 	case core.KindSource:
 		if secrets != nil {
@@ -275,7 +284,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		if err == nil && secrets != nil {
 			err = s.searchHistory(ctx, p.History, secrets, opened.Dir, p.Limits, &evidence)
 		}
-		return withOpening(evidence, opened), err
+		return withHooks(withOpening(evidence, opened), err)
 	case core.KindSBOM:
 		evidence, err := sbom.Read(ctx, opened.Subject.Name, opened.SBOM, p.Limits.Filled())
 		return withOpening(evidence, opened), err
@@ -284,7 +293,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		if secrets != nil {
 			o.Analyzers = slices.Concat(o.Analyzers, []core.Analyzer{secrets.Images()})
 		}
-		return g.readImages(ctx, opened, o, secrets)
+		return withHooks(g.readImages(ctx, opened, o, secrets))
 	}
 }
 

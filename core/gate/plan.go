@@ -27,6 +27,8 @@ type Plan struct {
 	Imports []string
 	// Sonar is what a SonarQube server is asked, whose answer is joined with what is found.
 	Sonar Sonar
+	// Hooks are programs that look at the source trees and images too, beside us.
+	Hooks HookSettings
 	// Policy is the name of a built-in profile or the path of a policy file; empty means the PolicyFile of the sources, or
 	// "standard" if there is none.
 	Policy string
