@@ -1,0 +1,8 @@
+/* Flaws that analysers find: scanned by tests, and never run. */
+#include <string.h>
+
+int copy(const char *from) {
+	char to[4];
+	strcpy(to, from);
+	return to[7];
+}
