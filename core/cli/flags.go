@@ -242,9 +242,7 @@ func (f *runFlags) plan(p *Program, cmd *cobra.Command, targets []string) (gate.
 		return plan, err
 	}
 	f.advisories.plan(cmd, &plan)
-	if err := f.hooks.plan(&plan); err != nil {
-		return plan, err
-	}
+	f.hooks.plan(&plan)
 	return plan, f.sonar.plan(&plan.Sonar)
 }
 

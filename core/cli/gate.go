@@ -180,9 +180,7 @@ judge will not pass it.`,
 			}
 			advisories.plan(cmd, &plan)
 			change.plan(&plan.Change)
-			if err := hooks.plan(&plan); err != nil {
-				return err
-			}
+			hooks.plan(&plan)
 			return p.scan(cmd.Context(), plan, plan.Outputs, stdout)
 		},
 	}

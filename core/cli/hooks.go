@@ -20,16 +20,12 @@ type hookFlags struct {
 }
 
 func (f *hookFlags) register(p *Program, cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.hooks, "hooks", "none", "run these `HOOKS` too: auto, none, names separated by commas, or a YAML file; see: cleanbill hooks list")
+	cmd.Flags().StringVar(&f.hooks, "hooks", "", "run these `HOOKS` too: auto, names separated by commas, or a YAML file; or none (default: those of the policy); see: cleanbill hooks list")
 	p.completeWords(cmd, "hooks", []string{"auto", "none"})
 }
 
-func (f *hookFlags) plan(plan *gate.Plan) (err error) {
-	if f.hooks != "none" {
-		plan.Hooks, err = gate.ParseHooks(f.hooks)
-	}
-	return err
-}
+// plan puts what the flag says in place of what the environment says.
+func (f *hookFlags) plan(plan *gate.Plan) { plan.Hooks = cmp.Or(f.hooks, plan.Hooks) }
 
 func (p *Program) hooksCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "hooks", GroupID: "data", Short: "Show the analysers that can run as hooks"}
@@ -168,6 +164,8 @@ func (p *Program) hookCommand() *cobra.Command {
 		source string
 		limits []string
 		output outputFlag
+		judge  policyFlags
+		change changeFlags
 	)
 	run := &cobra.Command{
 		Use:   "run NAME|FILE.yaml",
@@ -181,7 +179,15 @@ pass it. The evidence is about the digest of the source tree, which gate gives t
   cleanbill judge evidence/*.json --digest sha256:…`,
 		Args: exactly(1, "the name of a hook"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan := gate.HookPlan{Hook: args[0], Source: source}
+			said, err := p.environment()
+			if err != nil {
+				return err
+			}
+			plan := gate.HookPlan{Hook: args[0], Source: source, Change: said.Change, Limits: said.Limits}
+			change.plan(&plan.Change)
+			if plan.Policy, err = judge.plan(said.Policy); err != nil {
+				return err
+			}
 			for _, s := range limits {
 				if err := plan.Limits.Set(s); err != nil {
 					return &core.Failure{Doing: "understand --limit " + s, Err: err, Usage: true}
@@ -204,6 +210,8 @@ pass it. The evidence is about the digest of the source tree, which gate gives t
 	}
 	run.Flags().StringVar(&source, "source", ".", "the `DIR` of the sources")
 	run.Flags().StringArrayVar(&limits, "limit", nil, "change a limit, as `NAME=VALUE` (repeatable)")
+	judge.register(p, run)
+	change.register(run)
 	output.register(p, run)
 	cmd.AddCommand(run)
 	return cmd

@@ -99,6 +99,9 @@ func (s *sources) load(ctx context.Context, name string) (chosen, error) {
 	}
 	if strings.HasPrefix(name, policy.BundlePrefix) {
 		p, err := s.bundled(ctx, name)
+		if err == nil {
+			_, err = policyHooks(p)
+		}
 		return chosen{Policy: p, path: name, file: true}, err
 	}
 	c, err := s.loadFile(ctx, name)
@@ -121,6 +124,9 @@ func (s *sources) loadFile(ctx context.Context, name string) (chosen, error) {
 	p, err := policy.Load(ctx, policy.Source{Name: name, From: policy.PlaceOf(filepath.ToSlash(name)), Data: data}, s.places())
 	if errors.Is(err, ErrNoBase) {
 		return chosen{}, s.noBase(err)
+	}
+	if err == nil {
+		_, err = policyHooks(p) // what is wrong with them is told where the policy is read
 	}
 	if err != nil {
 		return chosen{}, err

@@ -77,6 +77,10 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 			return nil, err
 		}
 	}
+	var err error
+	if p.hooks, err = s.hooks(p, judge); err != nil {
+		return nil, err
+	}
 	if c != nil {
 		c.trust = trust.baseline
 	}
@@ -109,7 +113,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		if err := attach(&r.Evidence, imported, ""); err != nil {
 			return err
 		}
-		if len(imported) > 0 {
+		if len(imported) > 0 || p.hooked() {
 			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
 		vuln.JoinReach(&r.Evidence)
@@ -201,9 +205,13 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 // look opens and reads all targets. One that fails beside others that do not is recorded; the user's own mistakes and
 // an interruption end the run at once.
 func (g *Gate) look(ctx context.Context, p Plan, s *sources, said *statements) (core.Evidence, error) {
-	analyzers, err := Analyzers(p.Limits.Filled())
-	if err != nil {
-		return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
+	var analyzers []core.Analyzer
+	if !p.hooksOnly {
+		all, err := Analyzers(p.Limits.Filled())
+		if err != nil {
+			return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
+		}
+		analyzers = all
 	}
 	var evidence core.Evidence
 	var failures []error
@@ -258,7 +266,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		Progress:  g.layerProgress,
 	}
 	var secrets *secret.Detector
-	if s != nil && opened.Subject.Kind != core.KindSBOM { // for a bill of materials nobody looks for secrets
+	if s != nil && !p.hooksOnly && opened.Subject.Kind != core.KindSBOM { // for a bill of materials nobody looks for secrets
 		if secrets, err = s.secrets(cmp.Or(opened.Dir, s.dir)); err != nil {
 			return core.Evidence{}, err
 		}
@@ -270,7 +278,7 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		if err != nil {
 			stop()
 		}
-		return e, errors.Join(err, running.join(&e, opened))
+		return e, errors.Join(err, running.join(&e, opened, s))
 	}
 	switch opened.Subject.Kind {
 	case core.KindSource:

@@ -9,8 +9,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/hook"
-	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
-	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
+	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/target"
 )
 
@@ -23,21 +22,95 @@ func Shim(args []string) (code int, asked bool) { return hook.Shim(args) }
 // maxHookFile bounds a file of hooks, in bytes.
 const maxHookFile = 1 << 20
 
-// ParseHooks reads which hooks run: "auto", "none", names separated by commas, or a YAML file (ending in .yaml or .yml)
-// that says what the key "hooks" of a configuration says.
-func ParseHooks(value string) (HookSettings, error) {
+// isHookFile reports whether a word that names hooks is the path of a file with settings of them.
+func isHookFile(word string) bool {
+	return strings.HasSuffix(word, ".yaml") || strings.HasSuffix(word, ".yml")
+}
+
+// otherHooks reports whether the plan leaves out hooks of the policy, or defines some: a definition can have the name of
+// one that the policy requires.
+func otherHooks(p Plan, judge *policy.Policy) bool {
+	if p.Hooks != noHooks {
+		return isHookFile(p.Hooks)
+	}
+	own, err := policyHooks(judge)
+	return err != nil || own.Auto || len(own.Hooks) > 0
+}
+
+// noHooks is the word for none, also of those that the policy names.
+const noHooks = "none"
+
+// policyHooks returns the hooks of a policy: those that it names, and the presets among what it requires.
+func policyHooks(judge *policy.Policy) (HookSettings, error) {
 	presets, err := hook.Presets()
 	if err != nil {
 		return HookSettings{}, err
 	}
-	if !strings.HasSuffix(value, ".yaml") && !strings.HasSuffix(value, ".yml") {
-		return hook.Named(value, presets)
+	var own HookSettings
+	if said := judge.Hooks(); said.Value != nil {
+		if own, err = hook.ReadSettings(said.File, said.Value, presets); err != nil {
+			return own, err
+		}
 	}
-	data, err := localfile.Read(value, maxHookFile)
+	for _, preset := range presets {
+		if slices.Contains(judge.Required(), preset.Name) && !hasHook(own.Hooks, preset.Name) {
+			preset.Asked = true
+			own.Hooks = append(own.Hooks, preset)
+		}
+	}
+	return own, nil
+}
+
+func hasHook(all []hook.Hook, name string) bool {
+	return slices.ContainsFunc(all, func(h hook.Hook) bool { return h.Name == name })
+}
+
+// hooks returns the hooks that run: those of the policy, if there is one, and those that the plan names besides. Of two
+// with one name the policy's runs.
+func (s *sources) hooks(p Plan, judge *policy.Policy) (all HookSettings, err error) {
+	if judge != nil {
+		if all, err = policyHooks(judge); err != nil {
+			return all, err
+		}
+	}
+	if p.Hooks == noHooks {
+		return HookSettings{RequireBarriers: all.RequireBarriers}, nil
+	}
+	named, err := s.namedHooks(p.Hooks)
 	if err != nil {
-		return HookSettings{}, &core.Failure{Doing: "read the hooks in " + value, Err: err, Usage: true}
+		return all, err
 	}
-	return hook.ParseSettings(value, data, presets)
+	all.Auto = all.Auto || named.Auto
+	for _, h := range named.Hooks {
+		if !hasHook(all.Hooks, h.Name) {
+			all.Hooks = append(all.Hooks, h)
+		}
+	}
+	all.RequireBarriers = append(all.RequireBarriers, named.RequireBarriers...)
+	return all, nil
+}
+
+// namedHooks reads which hooks run beside those of the policy: "auto", names separated by commas, or a YAML file that says
+// what the key "hooks" of a policy says. When a change is judged, a file of the repository is the base's.
+func (s *sources) namedHooks(word string) (HookSettings, error) {
+	if word == "" {
+		return HookSettings{}, nil
+	}
+	presets, err := hook.Presets()
+	if err != nil {
+		return HookSettings{}, err
+	}
+	if !isHookFile(word) {
+		return hook.Named(word, presets)
+	}
+	data, err := s.read(word, maxHookFile)
+	switch {
+	case errors.Is(err, ErrNoBase):
+		return HookSettings{}, s.noBase(err)
+	case err != nil:
+		return HookSettings{}, &core.Failure{Doing: "read the hooks in " + word, Err: err, Usage: true}
+	}
+	return hook.ParseSettings(word, data, presets)
 }
 
 // hooking is a run of hooks beside the walk.
@@ -47,10 +120,13 @@ type hooking struct {
 	err     error
 }
 
+// hooked reports whether hooks may run.
+func (p *Plan) hooked() bool { return p.hooks.Auto || len(p.hooks.Hooks) > 0 }
+
 // startHooks runs the plan's hooks for an opened target, while the target is read. Wait for it with join.
 func (g *Gate) startHooks(ctx context.Context, p Plan, name string, opened *target.Target) *hooking {
 	h := &hooking{done: make(chan struct{})}
-	if !p.Hooks.Auto && len(p.Hooks.Hooks) == 0 || opened.Subject.Kind == core.KindSBOM {
+	if !p.hooked() || opened.Subject.Kind == core.KindSBOM {
 		close(h.done)
 		return h
 	}
@@ -75,13 +151,13 @@ func (g *Gate) runHooks(ctx context.Context, p Plan, name string, opened *target
 	} else if path, ok := target.Local(name); ok && opened.Subject.Kind == core.KindImage {
 		t.Image = path
 	} else {
-		return unreachable(p.Hooks.Hooks, name), nil
+		return unreachable(p.hooks.Hooks, name), nil
 	}
-	return g.hookRunner(p).Run(ctx, t, hook.Choose(p.Hooks, presets, t.Survey)), nil
+	return g.hookRunner(p).Run(ctx, t, hook.Choose(p.hooks, presets, t.Survey)), nil
 }
 
 func (g *Gate) hookRunner(p Plan) *hook.Runner {
-	return &hook.Runner{Getenv: g.Getenv, Require: p.Hooks.RequireBarriers, Parallel: p.Parallel}
+	return &hook.Runner{Getenv: g.Getenv, Require: p.hooks.RequireBarriers, Parallel: p.Parallel}
 }
 
 // unreachable are the examinations of hooks over images, for an image that is not on this machine, or that is several.
@@ -99,8 +175,9 @@ func unreachable(hooks []hook.Hook, name string) []hook.Result {
 	return all
 }
 
-// join waits for the hooks and adds what they found, under the subject that was opened or, of a source tree, read.
-func (h *hooking) join(e *core.Evidence, opened *target.Target) error {
+// join waits for the hooks and adds what they found, under the subject that was opened or, of a source tree, read. What is
+// suppressed in their reports counts only where no change is judged.
+func (h *hooking) join(e *core.Evidence, opened *target.Target, s *sources) error {
 	<-h.done
 	if h.err != nil {
 		return h.err
@@ -109,57 +186,82 @@ func (h *hooking) join(e *core.Evidence, opened *target.Target) error {
 	if subject == "" && len(e.Subjects) > 0 {
 		subject = e.Subjects[0].Digest
 	}
-	for _, r := range h.results {
-		r.Examination.Subject = subject
-		e.Examinations = append(e.Examinations, r.Examination)
-		for _, f := range r.Report.Findings {
-			f.Subject = subject
-			e.Findings = append(e.Findings, f)
-		}
-		e.Reach = append(e.Reach, r.Report.Reach...)
+	var found core.Evidence
+	if s != nil {
+		found.Change = s.about()
 	}
+	for _, r := range h.results {
+		r.Examination.Subject, r.Report.Examinations = subject, nil // what the tool says of itself is in the hook's
+		found.Examinations = append(found.Examinations, r.Examination)
+		report := imported{report: r.Report}
+		report.join(&found, subject)
+	}
+	e.Examinations = append(e.Examinations, found.Examinations...)
+	e.Findings = append(e.Findings, found.Findings...)
+	e.Reach = append(e.Reach, found.Reach...)
 	return nil
 }
 
 // HookPlan is one hook to run by itself, where the tool's own image has nothing else.
 type HookPlan struct {
-	// Hook is a name, or a YAML file with one definition, as ParseHooks reads them.
+	// Hook is the name of a hook of the policy or of a preset, or a YAML file with one definition.
 	Hook string
 	// Source is the directory of the sources.
 	Source string
+	// Policy, Change and Limits are as in Plan.
+	Policy string
+	Change core.Change
 	Limits Limits
 }
 
 // RunHook runs one hook over a source tree and returns evidence about that tree: the hook's examination and findings, and
-// that every file could be read, which gives the tree its digest. It judges nothing.
-func (g *Gate) RunHook(ctx context.Context, p HookPlan) (*Result, error) {
-	settings, err := ParseHooks(p.Hook)
+// that every file could be read, which gives the tree its digest. It judges nothing; of the policy it takes the definition
+// of the hook, and which barriers it must have.
+func (g *Gate) RunHook(ctx context.Context, p HookPlan) (_ *Result, err error) {
+	plan := Plan{Targets: []string{"dir:" + p.Source}, Source: p.Source, Policy: p.Policy, Change: p.Change, Limits: p.Limits, hooksOnly: true}
+	s, err := g.openSources(plan)
 	if err != nil {
 		return nil, err
 	}
-	if len(settings.Hooks) != 1 || settings.Auto {
-		return nil, &core.Failure{Doing: "run the hook " + p.Hook, Usage: true, Err: errors.New("it is not the name of one hook"),
-			Hint: "see: cleanbill hooks list"}
+	defer func() { err = errors.Join(err, s.close()) }()
+	judge, err := s.choose(ctx, p.Policy)
+	if err != nil {
+		return nil, err
 	}
-	if settings.Hooks[0].Over != hook.OverSource {
+	own, err := policyHooks(judge.Policy)
+	if err != nil {
+		return nil, err
+	}
+	plan.hooks = HookSettings{RequireBarriers: own.RequireBarriers}
+	if i := slices.IndexFunc(own.Hooks, func(h hook.Hook) bool { return h.Name == p.Hook }); i >= 0 {
+		plan.hooks.Hooks = own.Hooks[i : i+1]
+	} else {
+		plan.Hooks = p.Hook
+		named, err := s.namedHooks(p.Hook)
+		if err != nil {
+			return nil, err
+		}
+		if len(named.Hooks) != 1 || named.Auto {
+			return nil, &core.Failure{Doing: "run the hook " + p.Hook, Usage: true, Err: errors.New("it is not the name of one hook"),
+				Hint: "see: cleanbill hooks list"}
+		}
+		plan.hooks.Hooks = named.Hooks
+		plan.hooks.RequireBarriers = append(plan.hooks.RequireBarriers, named.RequireBarriers...)
+	}
+	if s.changing() {
+		if err := plan.tightened(judge.Policy, ""); err != nil {
+			return nil, err
+		}
+	}
+	if plan.hooks.Hooks[0].Over != hook.OverSource {
 		return nil, &core.Failure{Doing: "run the hook " + p.Hook, Usage: true, Err: errors.New("it looks at images, not at sources"),
 			Hint: "run it with: cleanbill gate oci:DIR --hooks " + p.Hook}
 	}
-	r := &Result{Started: g.Now()}
-	if r.Created, err = creationTime(g.Getenv, r.Started); err != nil {
-		return nil, err
-	}
-	limits := p.Limits.Filled()
-	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
-		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
-	defer cancel()
-	plan := Plan{Targets: []string{"dir:" + p.Source}, Limits: p.Limits, Hooks: settings}
-	if r.Evidence, err = g.lookAt(bounded, plan.Targets[0], plan, nil, nil, &statements{}); err != nil {
-		return nil, interrupted(ctx, bounded, err)
-	}
-	r.Evidence.Sort()
-	r.Elapsed = g.Now().Sub(r.Started)
-	return r, nil
+	return g.examine(ctx, plan, s, &statements{}, func(_ context.Context, r *Result) error {
+		r.Evidence.Change = s.about()
+		r.Evidence.Findings = unify(r.Evidence.Findings)
+		return s.compare(&r.Evidence)
+	})
 }
 
 // HookInfo is what is known of a hook on this machine.

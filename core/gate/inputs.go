@@ -28,6 +28,8 @@ type Inputs struct {
 	// Sonar is as in Plan; SonarWait is a duration, as in 5m.
 	Sonar     Sonar
 	SonarWait string
+	// Hooks is as in Plan.
+	Hooks string
 	// Outputs are FORMAT=FILE, one a line.
 	Outputs string
 	// Limits are NAME=VALUE, one a line.
@@ -52,6 +54,7 @@ func EnvironmentInputs(getenv func(string) string) Inputs {
 		Sonar: Sonar{Task: getenv(variableSonar), Project: getenv(variableSonarProject), Branch: getenv(variableSonarBranch),
 			PullRequest: getenv(variableSonarPullRequest), URL: getenv(variableSonarURL)},
 		SonarWait: getenv(variableSonarWait),
+		Hooks:     getenv(variableHooks),
 		Outputs:   getenv(variableOutputs),
 		Limits:    getenv(variableLimits),
 		History:   getenv(variableHistory),
@@ -81,6 +84,7 @@ func (in Inputs) Settings() (Plan, error) {
 		Imports:    lines(in.Imports),
 		History:    strings.TrimSpace(in.History),
 		Sonar:      in.Sonar,
+		Hooks:      strings.TrimSpace(in.Hooks),
 		Change:     core.Change{Base: strings.TrimSpace(in.Base), Branch: strings.TrimSpace(in.Branch)},
 	}
 	var err error

@@ -27,8 +27,9 @@ type Plan struct {
 	Imports []string
 	// Sonar is what a SonarQube server is asked, whose answer is joined with what is found.
 	Sonar Sonar
-	// Hooks are programs that look at the source trees and images too, beside us.
-	Hooks HookSettings
+	// Hooks are programs that look at the source trees and images beside us, those of the policy besides: "auto", names
+	// separated by commas, or a YAML file. "none" runs those of the policy neither. Empty means the policy's.
+	Hooks string
 	// Policy is the name of a built-in profile or the path of a policy file; empty means the PolicyFile of the sources, or
 	// "standard" if there is none.
 	Policy string
@@ -55,6 +56,10 @@ type Plan struct {
 	Limits Limits
 	// Parallel is how many layers are read at a time; 0 means as many as processors, at most 4.
 	Parallel int
+
+	// hooks are those that Hooks and the policy name, and hooksOnly is true if nothing but them looks at the target.
+	hooks     HookSettings
+	hooksOnly bool
 }
 
 // Output is one report to write.

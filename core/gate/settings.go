@@ -34,6 +34,7 @@ const (
 	variableOffline    = "CLEANBILL_OFFLINE"
 	variableVEX        = "CLEANBILL_VEX"
 	variableImports    = "CLEANBILL_IMPORTS"
+	variableHooks      = "CLEANBILL_HOOKS"
 	variableOutputs    = "CLEANBILL_OUTPUTS"
 
 	variableSonar            = "CLEANBILL_SONAR"
@@ -83,6 +84,9 @@ func Settings() []Setting {
 		{Key: "sonar-url", Flag: "sonar-url", Variable: variableSonarURL, Default: "`" + sonar.Cloud + "`", OnChange: "as `sonar`"},
 		{Key: "sonar-wait", Flag: "sonar-wait", Variable: variableSonarWait, Default: "`5m`", OnChange: "as `sonar`"},
 		{Key: "sonar-token", Variable: variableSonarToken, Default: "none: what the server tells everybody", OnChange: "the same"},
+		{Key: "hooks", Flag: "hooks", Variable: variableHooks, Default: "those of the policy, and those that it requires; otherwise none",
+			OnChange: "`auto` and names of presets are added to those of the base's policy; `none` where that has some, and a file, are " + refused,
+			loosens:  otherHooks},
 		{Key: "limits", Flag: "limit", Variable: variableLimits, Input: "limits", Default: "see `cleanbill gate --help`", OnChange: refused,
 			loosens: func(p Plan, _ *policy.Policy) bool { return p.Limits != (Limits{}) }},
 		{Key: "history", Flag: "history", Variable: variableHistory,

@@ -118,6 +118,7 @@ func newShim(self string, req request, stdout, stderr io.Writer) (_ *shim, err e
 		s.theirs = append(s.theirs, theirPass)
 	}
 	s.cmd = exec.Command(self, ShimCommand, stageOuter)
+	s.cmd.Args[0] = "cleanbill" // by which a binary that is several programs knows which one it is
 	s.cmd.Dir = "/"
 	s.cmd.Env = []string{} // the shim needs none, and a hook could read it
 	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr

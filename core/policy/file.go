@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ type file struct {
 	waiversIn     []File
 	inlineIgnores string
 	baseline      *Baseline
+	hooks         json.RawMessage
 
 	// nodes are the keys that the file has, with their values, and files what they name beside it.
 	nodes map[string]keyed
@@ -284,6 +286,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"waiver-files":          func(n *yaml.Node) { f.waiverFiles, f.waiversIn = n, r.waiverNames(n) },
 		"inline-ignores":        func(n *yaml.Node) { f.inlineIgnores = r.ignores(n) },
 		"baseline":              func(n *yaml.Node) { b := r.baseline(n); f.baseline = &b },
+		"hooks":                 func(n *yaml.Node) { f.hooks = r.hooks(n) },
 	})
 	if !seen["version"] {
 		r.reject(root, `the key "version" is missing; write "version: 1"`)

@@ -61,6 +61,7 @@ type Policy struct {
 	files    []File
 	nodes    map[string]*yaml.Node // the value of each key that it or a policy that it extends has
 	lockedBy map[string]string     // the policy that locked a key
+	hooksIn  string                // the file that says what hooks run
 }
 
 // settings are everything in a policy but its rules.
@@ -80,6 +81,8 @@ type settings struct {
 	// InlineIgnores says which suppressions in the sources count.
 	InlineIgnores string   `json:"inlineIgnores"`
 	Baseline      Baseline `json:"baseline,omitzero"`
+
+	Hooks json.RawMessage `json:"hooks,omitempty"`
 }
 
 // acceptance says that a gap in one examination does not keep the verdict from passing. Without a code it accepts any
@@ -214,6 +217,10 @@ func (p *Policy) extend(base *Policy, f *file) {
 	if base != nil {
 		maps.Copy(p.nodes, base.nodes)
 		maps.Copy(p.lockedBy, base.lockedBy)
+		p.hooksIn = base.hooksIn
+	}
+	if f.hooks != nil {
+		p.hooksIn = f.path
 	}
 	for name, k := range f.nodes {
 		p.nodes[name] = joined(name, p.nodes[name], k.value)
@@ -367,6 +374,9 @@ func (s settings) with(f *file) settings {
 	s.InlineIgnores = cmp.Or(f.inlineIgnores, s.InlineIgnores, ignoresOfBase)
 	if f.baseline != nil {
 		s.Baseline = *f.baseline
+	}
+	if f.hooks != nil {
+		s.Hooks = f.hooks
 	}
 	return s
 }
