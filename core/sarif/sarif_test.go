@@ -191,6 +191,7 @@ func TestAToolThatCouldNotLookLeavesAGap(t *testing.T) {
 			{"level":"error","message":{"text":"could not parse x.c"}}]}]`: {"the tool says: could not parse x.c"},
 		`"invocations":[{"executionSuccessful":true,"toolConfigurationNotifications":[{"level":"error"}]}]`: {"the tool says: an error without words"},
 		`"externalPropertyFileReferences":{"results":[{}]}`:                                                 {"parts of the report are in other files, which are not read"},
+		`"externalPropertyFileReferences":{"taxonomies":[{"guid":"x"}],"translations":[]}`:                  nil,
 	} {
 		runs, _ := read(t, file(tool, members))
 		if diff := cmp.Diff(want, runs[0].Gaps); diff != "" {

@@ -128,6 +128,15 @@ func Tool(t *testing.T, name string) string {
 	return path
 }
 
+// Analyser is Tool for a program that runs as a hook. One that takes minutes to build is there only if that was asked for.
+func Analyser(t *testing.T, name string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil && name == "gosec" && os.Getenv("CLEANBILL_CI_GOSEC") == "" {
+		t.Skip("it is not here: CLEANBILL_CI_GOSEC=1 .ci/run builds it, which takes minutes")
+	}
+	return Tool(t, name)
+}
+
 // Run runs a program to its end and returns what it printed and its exit code.
 func Run(t *testing.T, dir string, env []string, program string, args ...string) (string, int) {
 	t.Helper()

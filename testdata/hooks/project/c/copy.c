@@ -6,3 +6,10 @@ int copy(const char *from) {
 	strcpy(to, from);
 	return to[7];
 }
+
+/* Two analysers find this one: CWE-119. */
+#include <stdio.h>
+
+int name(void) {
+	char name[8]; return scanf("%s", name);
+}
