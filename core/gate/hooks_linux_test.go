@@ -106,7 +106,7 @@ func TestAChangeDoesNotChooseItsHooks(t *testing.T) {
 		"another definition in its own policy": {change: map[string]string{".cleanbill.yaml": refusesCode("[" + blind + "]")}, exit: 1,
 			added: ".cleanbill.yaml is different"},
 		"a definition by a flag":         {base: map[string]string{"blind.yaml": "[" + blind + "]"}, hooks: "blind.yaml", exit: 2},
-		"a preset besides":               {hooks: "kube-linter", exit: 1}, // for which there is nothing here
+		"a preset besides":               {hooks: "brakeman", exit: 1}, // for which there is nothing here
 		"none by a flag, which may be":   {base: map[string]string{".cleanbill.yaml": refusesCode("["+house+"]") + "allow: [hooks]\n"}, hooks: "none", exit: 0},
 		"what the base requires besides": {base: map[string]string{".cleanbill.yaml": refusesCode("none") + "require: [opengrep]\n"}, exit: 3},
 		"a file of the base that may be named": {base: map[string]string{".cleanbill.yaml": refusesCode("none") + "allow: [hooks]\n", "house.yaml": "[" + house + "]"},
