@@ -36,7 +36,7 @@ func (s *sources) bundled(ctx context.Context, reference string) (*policy.Policy
 
 // places is where the policies of these sources are found, and the files that they name.
 func (s *sources) places() *policyPlaces {
-	return &policyPlaces{gate: s.gate, read: s.read, bundles: map[string]*policyBundle{}}
+	return &policyPlaces{gate: s.gate, read: s.read, folder: s.folder, bundles: map[string]*policyBundle{}}
 }
 
 // policyPlaces finds the policies that a policy extends and the files that it names, each relative to the policy that
@@ -45,6 +45,7 @@ type policyPlaces struct {
 	gate *Gate
 	// read reads what is no part of a bundle: of the base, where a change is judged.
 	read    readFunc
+	folder  folderFunc
 	bundles map[string]*policyBundle
 }
 

@@ -279,20 +279,22 @@ func bundleLayers(p *policy.Policy, file string) ([]bundleLayer, error) {
 // putBundle stores the files and then the manifest, so that nobody sees a bundle without them.
 func putBundle(ctx context.Context, to *registry.Repository, layers []bundleLayer, tag string) (core.Digest, error) {
 	config := []byte("{}")
-	if err := to.Upload(ctx, config, emptyConfigType); err != nil {
-		return "", err
-	}
 	manifest := bundleManifest{SchemaVersion: 2, MediaType: artifactManifest, ArtifactType: policyArtifact,
 		Config: bundleBlob{MediaType: emptyConfigType, Digest: verify.DigestOf(config), Size: int64(len(config))}}
 	for _, l := range layers {
-		if err := to.Upload(ctx, l.data, l.mediaType); err != nil {
-			return "", err
-		}
 		manifest.Layers = append(manifest.Layers, bundleBlob{MediaType: l.mediaType, Digest: verify.DigestOf(l.data),
 			Size: int64(len(l.data)), Annotations: bundleLabels{titleAnnotation: l.title}})
 	}
 	if err := manifest.check(); err != nil {
 		return "", err
+	}
+	if err := to.Upload(ctx, config, emptyConfigType); err != nil {
+		return "", err
+	}
+	for _, l := range layers {
+		if err := to.Upload(ctx, l.data, l.mediaType); err != nil {
+			return "", err
+		}
 	}
 	raw, err := json.Marshal(manifest)
 	if err != nil {

@@ -28,8 +28,9 @@ type brokenRule struct {
 // is done again without them, and each of them is broken; so are the waivers, of which none excuses anything then: had
 // they been stopped midway, which findings they decided would depend on the order.
 func (j *judgement) evaluate() []core.Outcome {
+	j.askModules()
 	for {
-		outcomes := append(j.evaluateFindings(), j.evaluateFacts()...)
+		outcomes := slices.Concat(j.evaluateFindings(), j.evaluateFacts(), j.evaluateModules())
 		rules := !j.tooDear && j.spent.Load() > j.budget
 		waivers := !j.waiving.none && j.waiving.steps.Load() > maxWaiverSteps
 		if !rules && !waivers {

@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +12,6 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
-
-var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
 const explained = `version: 1
 starter-ok: true
@@ -70,7 +67,7 @@ func TestExplainSaysWhichRulesWereTriedAndWhatTheyRead(t *testing.T) {
 		}
 	}
 	golden := filepath.Join("testdata", "explain.golden")
-	if *updateGolden {
+	if *update {
 		if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,21 @@ type Resolver interface {
 	File(f File, most int64) ([]byte, error)
 }
 
+// ModuleResolver is a Resolver that finds Rego modules too. Of one that does not, a policy that names some is refused.
+type ModuleResolver interface {
+	Resolver
+	// Modules returns what an entry of the key "rego" names: a directory, a file, or a bundle.
+	Modules(ctx context.Context, f File) (Modules, error)
+}
+
+// Modules are Rego modules.
+type Modules struct {
+	// Texts are they, by names that begin with that of the entry.
+	Texts map[string][]byte
+	// Files are what holds them, as a policy would name it; none for what is in a registry.
+	Files []File
+}
+
 // Extension is what a policy says of the one that it extends.
 type Extension struct {
 	// Reference is a path relative to From, or "oci://REGISTRY/REPOSITORY@sha256:…".

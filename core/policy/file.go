@@ -44,6 +44,8 @@ type file struct {
 	advisories  advisoriesText
 	vex         *VEX
 	trustedRoot File
+	rego        []File
+	regoAt      []*yaml.Node
 
 	waivers       []waiverText
 	waiverFiles   *yaml.Node
@@ -281,6 +283,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"vex":                   func(n *yaml.Node) { v := r.vex(n); f.vex = &v },
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.named(n) },
 		"allow":                 func(n *yaml.Node) { f.allow = r.allowed(n) },
+		"rego":                  func(n *yaml.Node) { f.rego, f.regoAt = r.modulePaths(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
 		"waiver-files":          func(n *yaml.Node) { f.waiverFiles, f.waiversIn = n, r.waiverNames(n) },

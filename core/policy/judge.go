@@ -12,6 +12,7 @@ import (
 	"cel.dev/cel-go/interpreter"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
 )
 
 // Judge decides over evidence. It is pure: the same evidence, in any order, with the same policy, baseline and time
@@ -32,7 +33,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 		Refusals: withAction(outcomes, core.ActionFail),
 		Warnings: withAction(outcomes, core.ActionWarn),
 		Ignored:  withAction(outcomes, core.ActionIgnore),
-		Gaps:     j.ruleGaps(),
+		Gaps:     append(j.ruleGaps(), j.moduleGaps()...),
 		Counts:   j.counts,
 		Upgrades: []core.Upgrade{},
 		Waivers:  j.waiving.uses(outcomes),
@@ -92,6 +93,9 @@ type judgement struct {
 	tooDear bool
 	counts  core.Counts
 	waiving *waiving
+	// said is what the Rego rules gave, and unsaid which of them could not be evaluated.
+	said   []rego.Result
+	unsaid []rego.Broken
 	// compared is nil where there is no baseline, as in the judgement of a baseline.
 	compared *comparison
 }

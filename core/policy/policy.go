@@ -62,6 +62,7 @@ type Policy struct {
 	nodes    map[string]*yaml.Node // the value of each key that it or a policy that it extends has
 	lockedBy map[string]string     // the policy that locked a key
 	hooksIn  string                // the file that says what hooks run
+	modules  []moduleSet           // in the order of the policies, the one that is extended first
 }
 
 // settings are everything in a policy but its rules.
@@ -172,6 +173,9 @@ func (l *language) load(source Source, o *loading) (*Policy, error) {
 		return nil, err
 	}
 	p := &Policy{resolver: o.resolver}
+	if p.modules, err = r.modules(o.ctx, f, o.resolver); err != nil {
+		return nil, err
+	}
 	for _, text := range f.rules {
 		p.rules = append(p.rules, l.rule(r, text))
 	}
@@ -210,6 +214,7 @@ func (p *Policy) extend(base *Policy, f *file) {
 		p.rules = slices.Concat(base.rules[:locked], p.rules, base.rules[locked:])
 		p.settings = base.settings
 		p.files = slices.Clone(base.files)
+		p.modules = slices.Concat(base.modules, p.modules)
 	}
 	p.files = append(p.files, f.files...)
 	p.settings = p.settings.with(f)
@@ -392,10 +397,11 @@ func (p *Policy) Ref() core.PolicyRef { return p.ref }
 
 func (p *Policy) digest() core.Digest {
 	canonical, err := json.Marshal(struct {
-		Version  int      `json:"version"`
-		Settings settings `json:"settings"`
-		Rules    []*rule  `json:"rules"`
-	}{1, p.settings, p.rules})
+		Version  int         `json:"version"`
+		Settings settings    `json:"settings"`
+		Rules    []*rule     `json:"rules"`
+		Modules  []moduleSet `json:"modules,omitempty"`
+	}{1, p.settings, p.rules, p.modules})
 	if err != nil { // strings and booleans always marshal
 		return ""
 	}

@@ -24,6 +24,16 @@ func joined(key string, base, own *yaml.Node) *yaml.Node {
 			}
 		}
 		return &both
+	case "rego": // twice the same path is twice something else, beside another policy
+		both := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, n := range []*yaml.Node{base, own} {
+			if n.Kind == yaml.SequenceNode {
+				both.Content = append(both.Content, n.Content...)
+			} else {
+				both.Content = append(both.Content, n)
+			}
+		}
+		return both
 	case "advisories":
 		both := *own
 		both.Content = slices.Clone(own.Content)

@@ -10,7 +10,7 @@
 //   - input is the member "evidence" of the document that --output json writes, and a rule that asks for a member that
 //     evidence does not have is an error when it is loaded, and so is one that asks for data that no module defines.
 //   - An error of a built-in function is an error of the rule, and a rule that gives something else than messages is one.
-//   - An exception turns the messages of its rules into ignored ones; they do not vanish.
+//   - An exception turns the messages of its rules into warnings; they do not vanish.
 //
 // Rules reach nothing outside. Only functions that are listed in builtins.go exist: none that speaks with the network,
 // reads a file, the environment or a clock, or gives another result tomorrow. time.now_ns is the time of the verdict, and

@@ -36,7 +36,7 @@ type Result struct {
 	// Subject and Fingerprint are those of a result that names them.
 	Subject     core.Digest
 	Fingerprint string
-	// Excepted says which rule excuses it; the action is then "ignore".
+	// Excepted is true if a rule of its package excuses it; the action is then "warn", never less.
 	Excepted bool
 }
 
@@ -48,6 +48,12 @@ type Broken struct {
 
 // Evaluate asks every rule of the set. The same input and time give the same results, sorted.
 func (s *Set) Evaluate(ctx context.Context, input *ast.Term, now time.Time) ([]Result, []Broken) {
+	return Evaluate(ctx, []*Set{s}, input, now)
+}
+
+// Evaluate asks every rule of several sets, in their order and within one bound for all of them. What one set defines is
+// nothing to another.
+func Evaluate(ctx context.Context, sets []*Set, input *ast.Term, now time.Time) ([]Result, []Broken) {
 	ctx, stop := context.WithTimeoutCause(ctx, maxTime, fmt.Errorf("the rules took more than %s", maxTime))
 	defer stop()
 	type answer struct {
@@ -57,9 +63,14 @@ func (s *Set) Evaluate(ctx context.Context, input *ast.Term, now time.Time) ([]R
 	m := newMeter(membersIn(input))
 	done := make(chan answer, 1)
 	go func() {
-		e := evaluation{set: s, ctx: ctx, meter: m, input: input, now: now, cache: topdown.NewVirtualCache()}
-		results, broken := e.all()
-		done <- answer{results, broken}
+		var a answer
+		for _, s := range sets {
+			e := evaluation{set: s, ctx: ctx, meter: m, input: input, now: now, cache: topdown.NewVirtualCache()}
+			a.results, a.broken = e.all(a.results, a.broken)
+		}
+		slices.SortFunc(a.results, compareResults)
+		a.results = slices.Compact(a.results)
+		done <- a
 	}()
 	select {
 	case a := <-done:
@@ -97,7 +108,13 @@ type evaluation struct {
 	cache topdown.VirtualCache
 }
 
-func (e *evaluation) all() (results []Result, broken []Broken) {
+func compareResults(a, b Result) int {
+	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Fingerprint, b.Fingerprint),
+		cmp.Compare(a.Message, b.Message), cmp.Compare(a.Action, b.Action))
+}
+
+// all adds what the rules of the set give.
+func (e *evaluation) all(results []Result, broken []Broken) ([]Result, []Broken) {
 	for _, r := range e.set.rules {
 		found, err := e.rule(r)
 		if err == nil && len(results)+len(found) > maxResults {
@@ -109,11 +126,7 @@ func (e *evaluation) all() (results []Result, broken []Broken) {
 		}
 		results = append(results, found...)
 	}
-	slices.SortFunc(results, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Fingerprint, b.Fingerprint),
-			cmp.Compare(a.Message, b.Message))
-	})
-	return slices.Compact(results), broken
+	return results, broken
 }
 
 func (e *evaluation) rule(r rule) ([]Result, error) {
@@ -131,7 +144,7 @@ func (e *evaluation) rule(r rule) ([]Result, error) {
 	}
 	for i := range results {
 		if excepted {
-			results[i].Action, results[i].Excepted = core.ActionIgnore, true
+			results[i].Action, results[i].Excepted = core.ActionWarn, true
 		}
 	}
 	return results, err

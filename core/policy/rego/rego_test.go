@@ -173,8 +173,8 @@ exception[rules] {
 	input.images[_].labels.team == "nobody"
 	rules = ["ssh", ""]
 }
-`}, []string{"rego:main.deny fail: plain", "rego:main.deny_root ignore: root", "rego:main.deny_ssh fail: ssh",
-				"rego:main.violation_root ignore: also root"},
+`}, []string{"rego:main.deny fail: plain", "rego:main.deny_root warn: root", "rego:main.deny_ssh fail: ssh",
+				"rego:main.violation_root warn: also root"},
 		},
 		"the time of the verdict": {
 			[]string{"package main\n\ndeny contains msg if {\n\t[y, m, d] := time.date(time.now_ns())\n\tmsg := sprintf(\"%d-%d-%d\", [y, m, d])\n}\n"},
