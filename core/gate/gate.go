@@ -116,6 +116,9 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		if len(imported) > 0 || p.hooked() {
 			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
+		if err := g.examineBases(ctx, judge, trust.bases, p.Limits, &r.Evidence); err != nil {
+			return err
+		}
 		vuln.JoinReach(&r.Evidence)
 		vuln.Excuse(&r.Evidence, said.documents)
 		if err := s.compare(&r.Evidence); err != nil {

@@ -69,6 +69,7 @@ func trustIn(signers []policy.Signer, root policy.File, read func(policy.File, i
 // trusts are whose signatures count for what.
 type trusts struct {
 	advisories, vex, baseline signature.Trust
+	bases                     []listedBase
 }
 
 // under returns the plan with what the policy says of where its evidence may come from, and whose signatures count. The
@@ -93,6 +94,13 @@ func (p Plan) under(judge *policy.Policy) (Plan, trusts, error) {
 	}
 	if t.baseline, err = trustIn(judge.Baseline().SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
 		return p, t, underPolicy(judge, err)
+	}
+	for _, b := range judge.Bases() {
+		listed := listedBase{Base: b}
+		if listed.trust, err = trustIn(b.SignedBy, judge.TrustedRoot(), judge.ReadFile); err != nil {
+			return p, t, underPolicy(judge, err)
+		}
+		t.bases = append(t.bases, listed)
 	}
 	return p, t, nil
 }

@@ -46,6 +46,7 @@ type file struct {
 	trustedRoot File
 	rego        []File
 	regoAt      []*yaml.Node
+	bases       []Base
 
 	waivers       []waiverText
 	waiverFiles   *yaml.Node
@@ -284,6 +285,7 @@ func (r *reader) policy(root *yaml.Node) *file {
 		"trusted-root":          func(n *yaml.Node) { f.trustedRoot = r.named(n) },
 		"allow":                 func(n *yaml.Node) { f.allow = r.allowed(n) },
 		"rego":                  func(n *yaml.Node) { f.rego, f.regoAt = r.modulePaths(n) },
+		"bases":                 func(n *yaml.Node) { f.bases = r.bases(n) },
 		"rules":                 func(n *yaml.Node) { f.rules = r.rules(n) },
 		"waivers":               func(n *yaml.Node) { f.waivers = r.waivers(n) },
 		"waiver-files":          func(n *yaml.Node) { f.waiverFiles, f.waiversIn = n, r.waiverNames(n) },

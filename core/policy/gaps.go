@@ -28,6 +28,7 @@ func (j *judgement) examinationGaps() (gaps, accepted []core.Gap) {
 	}
 	gaps = append(gaps, j.hiddenStarter()...)
 	gaps = append(gaps, j.stale()...)
+	gaps = append(gaps, j.foreignBases()...)
 	return j.inOrder(gaps), j.inOrder(accepted)
 }
 
@@ -156,7 +157,7 @@ func (j *judgement) applies(name string, s *core.Subject) bool {
 		return s.Kind != core.KindImage || parent == nil || parent.Kind != core.KindIndex
 	case s.Kind == core.KindIndex:
 		return false
-	case name == core.ExamineLayers, name == core.ExamineDistro:
+	case name == core.ExamineLayers, name == core.ExamineDistro, name == ExamineBaseSignatures:
 		return s.Kind != core.KindSource && s.Kind != core.KindSBOM
 	case name != core.ExaminePackages && name != core.ExamineAdvisories:
 		return j.looksAt(name, s.Kind)

@@ -76,6 +76,7 @@ type settings struct {
 	Advisories  Advisories `json:"advisories,omitzero"`
 	VEX         VEX        `json:"vex,omitzero"`
 	TrustedRoot File       `json:"trustedRoot,omitzero"`
+	Bases       []Base     `json:"bases,omitempty"`
 	Locked      []string   `json:"locked,omitempty"` // sorted
 
 	Waivers []waiver `json:"waivers,omitempty"`
@@ -382,6 +383,10 @@ func (s settings) with(f *file) settings {
 	}
 	if f.hooks != nil {
 		s.Hooks = f.hooks
+	}
+	s.Bases = slices.Concat(s.Bases, f.bases)
+	if len(s.Bases) > 0 && !slices.Contains(s.Require, ExamineBaseSignatures) {
+		s.Require = append(s.Require, ExamineBaseSignatures)
 	}
 	return s
 }

@@ -28,7 +28,7 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 		"another version":      {"version: 2\n", []string{`1:10: this version of Cleanbill reads policies of version 1`}},
 		"a version as text":    {"version: '2'\n", []string{`1:10: this version of Cleanbill reads policies of version 1`}},
 		"an unknown key":       {"version: 1\nextend: strict\n", []string{`2:1: unknown key "extend"; did you mean "extends"?`}},
-		"a key of nothing":     {"version: 1\nzzzzzz: 1\n", []string{`2:1: unknown key "zzzzzz"; there are: accept, advisories, allow, baseline, excluded-platforms-ok, extends, extends-signed-by, hooks, inline-ignores, locked, name, rego, require, rules, starter-ok, trusted-root, version, vex, waiver-files, waivers`}},
+		"a key of nothing":     {"version: 1\nzzzzzz: 1\n", []string{`2:1: unknown key "zzzzzz"; there are: accept, advisories, allow, baseline, bases, excluded-platforms-ok, extends, extends-signed-by, hooks, inline-ignores, locked, name, rego, require, rules, starter-ok, trusted-root, version, vex, waiver-files, waivers`}},
 		"a key twice":          {"version: 1\nstarter-ok: true\nstarter-ok: false\n", []string{`3:1: "starter-ok" is here a second time`}},
 		"text for a boolean":   {"version: 1\nstarter-ok: 'yes'\n", []string{`2:13: this must be true or false, not text`}},
 		"YAML 1.1's boolean":   {"version: 1\nstarter-ok: yes\n", []string{`2:13: this must be true or false, not text`}},

@@ -15,7 +15,7 @@ func joined(key string, base, own *yaml.Node) *yaml.Node {
 		return own
 	}
 	switch key {
-	case "require", "accept", "locked":
+	case "require", "accept", "locked", "bases":
 		both := *own
 		both.Content = slices.Clone(base.Content)
 		for _, item := range own.Content {
