@@ -93,6 +93,8 @@ type BaseImage struct {
 	Digest Digest `json:"digest,omitempty"`
 	// SignedBy is the signer whose signature on the digest was verified; empty if none was asked for or found.
 	SignedBy string `json:"signedBy,omitempty"`
+	// Layers is how many layers it is known to have, the first ones of the image; 0 where nobody asked its registry.
+	Layers int `json:"layers,omitempty"`
 }
 
 // Distro is what os-release says.

@@ -80,6 +80,8 @@ type Location struct {
 	Line    int `json:"line,omitempty"`
 	EndLine int `json:"endLine,omitempty"`
 	Column  int `json:"column,omitempty"`
+	// Text is the line itself, where it declares a version and whoever wants to change that needs to see it.
+	Text string `json:"text,omitempty"`
 	// Layer is the diff-id of the layer that holds this copy of the file; empty outside images.
 	Layer Digest `json:"layer,omitempty"`
 	// Commit is the commit that brought it and Date when its author wrote that; empty for the files themselves.

@@ -88,6 +88,8 @@ type Verdict struct {
 	Counts   Counts `json:"counts"`
 	// Upgrades is the smallest set of upgrades that removes the refusals which have a fix.
 	Upgrades []Upgrade `json:"upgrades"`
+	// AfterUpgrades is what is left once they are made; nil if there is none.
+	AfterUpgrades *AfterUpgrades `json:"afterUpgrades,omitempty"`
 	// Waivers are all waivers of the policy and what became of them, in order of their ids.
 	Waivers []WaiverUse `json:"waivers,omitempty"`
 	// Baseline is what the findings were compared with; nil if with nothing.
@@ -258,6 +260,19 @@ type Upgrade struct {
 	Where string `json:"where,omitempty"`
 	// Command does it, where that is safe to say ("apt-get install --only-upgrade …"); empty otherwise.
 	Command string `json:"command,omitempty"`
+	// Patch does it as a unified diff without context ("git apply --unidiff-zero"), where the line that declares the version
+	// is known; empty otherwise.
+	Patch string `json:"patch,omitempty"`
+	// Base is the base image that brings the package: building on a newer release of it may do the same.
+	Base string `json:"base,omitempty"`
+}
+
+// AfterUpgrades is what a verdict would be once all upgrades are made, by all that is known today.
+type AfterUpgrades struct {
+	Decision Decision `json:"decision"`
+	// Refusals and Gaps count those that no upgrade removes.
+	Refusals int `json:"refusals"`
+	Gaps     int `json:"gaps"`
 }
 
 // Baseline is what was known before the change: what an earlier run saw and decided, and what its packages would be

@@ -135,9 +135,11 @@ func (b *bases) signed(ctx context.Context, image *core.ImageFacts, reference na
 	if found.err != nil {
 		return "", found.err
 	}
-	if err := found.under(ctx, image, b.limits); err != nil {
+	layers, err := found.under(ctx, image, b.limits)
+	if err != nil {
 		return "", err
 	}
+	image.Base.Layers = layers
 	var reasons []string
 	for _, s := range found.manifests {
 		material, err := found.material(ctx, s.digest)
@@ -228,29 +230,29 @@ func childrenOf(raw []byte) []child {
 	return index.Manifests
 }
 
-// under checks that the image begins with the layers of the base. By what is named here the base is an image, or an index
+// under checks that the image begins with the layers of the base, and counts them. By what is named here the base is an image, or an index
 // with one for the same platform; if that was signed, its platforms are.
-func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits) error {
+func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits) (int, error) {
 	raw := f.manifests[0].raw
 	if children := childrenOf(raw); children != nil {
 		var err error
 		if raw, err = f.platform(ctx, children, image.Platform); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	diffIDs, err := f.layers(ctx, raw, l)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(diffIDs) > len(image.Layers) {
-		return &notSigned{fmt.Sprintf("the image has %d layers and the base that it names %d: it was not built on that", len(image.Layers), len(diffIDs))}
+		return 0, &notSigned{fmt.Sprintf("the image has %d layers and the base that it names %d: it was not built on that", len(image.Layers), len(diffIDs))}
 	}
 	for i, d := range diffIDs {
 		if image.Layers[i].DiffID != d {
-			return &notSigned{fmt.Sprintf("layer %d of the image is not that of the base that it names: it was not built on that, or not on what has that name today", i)}
+			return 0, &notSigned{fmt.Sprintf("layer %d of the image is not that of the base that it names: it was not built on that, or not on what has that name today", i)}
 		}
 	}
-	return nil
+	return len(diffIDs), nil
 }
 
 func (f *base) platform(ctx context.Context, children []child, p core.Platform) ([]byte, error) {

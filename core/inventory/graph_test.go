@@ -128,7 +128,7 @@ func TestLockfilesSayHowPackagesComeToBeThere(t *testing.T) {
 		{"Gradle", "gradle.lockfile", []string{`# comment`, `org.a:a:1.0=compileClasspath`, `empty=x`}, []string{"org.a:a@1.0:2 ?"}},
 		{"Maven", "pom.xml", []string{`<project><modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>x</artifactId><version>1</version>`,
 			`<dependencies>`, `<dependency>`, `<groupId>org.a</groupId><artifactId>a</artifactId><version>1.0</version>`, `</dependency></dependencies></project>`},
-			[]string{"org.a:a@1.0:3 direct"}},
+			[]string{"org.a:a@1.0:4 direct"}},
 		{"requirements", "requirements.txt", []string{`# needed`, `flask==2.0`, `Jinja2==3.0 ; python_version > "3"`},
 			[]string{"Jinja2@3.0:3 direct", "flask@2.0:2 direct"}},
 		{"requirements that say by what", "requirements.txt", []string{`flask==2.0`, `    # via -r requirements.in`, `jinja2==3.0`, `    # via`, `    #   flask`, `    #   other`,

@@ -61,6 +61,7 @@ func examineRequirements(ctx context.Context, s *analysis) error {
 	if err := s.partly(len(packages), err); err != nil {
 		return err
 	}
+	s.quote(content)
 	s.checkIncluded(content)
 	if strings.HasPrefix(path.Base(s.file.Path), "requirements") { // others are texts about requirements, at times
 		s.checkNothing(content, emptyRequirements())
@@ -188,6 +189,9 @@ func examineDeclared(ctx context.Context, s *analysis) error {
 			p.Version = ""
 		}
 		s.keep(p)
+	}
+	if content, err := s.readAll(); err == nil { // it was read before
+		s.quote(content)
 	}
 	return s.partly(len(packages), err)
 }

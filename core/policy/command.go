@@ -13,10 +13,12 @@ import (
 // else, and is left out otherwise. Their length is checked apart: a counted repetition costs milliseconds at the start of
 // every run.
 var (
-	safeName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
-	safeScoped  = regexp.MustCompile(`^(?:@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	safePath    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
-	safeVersion = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+:~_-]*$`)
+	safeName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
+	safeScoped = regexp.MustCompile(`^(?:@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	safePath   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
+	// safeCoordinates are those of Maven.
+	safeCoordinates = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	safeVersion     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+:~_-]*$`)
 )
 
 // distribution reports whether the packages of an OSV ecosystem are installed by an operating system's package manager.
@@ -35,19 +37,29 @@ const (
 	maxName  = 200
 )
 
-// command returns the command that makes the upgrade, or nothing where none is known to be right and safe. names are
-// the packages to upgrade: the binary packages of a distribution's source package.
-func command(u core.Upgrade, names []string) string {
-	if len(names) > maxNames || !fits(safeVersion, u.To) {
+// change is one upgrade with what its command depends on.
+type change struct {
+	core.Upgrade
+	// names are the packages to upgrade: the binary packages of a distribution's source package.
+	names []string
+	// file is the name of the file that decides the version, without its folders.
+	file string
+	// transitive is true if a lockfile says that the sources do not name the package themselves.
+	transitive bool
+}
+
+// command returns the command that makes the upgrade, or nothing where none is known to be right and safe.
+func (c change) command() string {
+	if len(c.names) > maxNames || !fits(safeVersion, c.To) {
 		return ""
 	}
-	if distribution(u.Ecosystem) {
-		return distributionCommand(u, names)
+	if distribution(c.Ecosystem) {
+		return distributionCommand(c.Upgrade, c.names)
 	}
-	if len(names) != 1 {
+	if len(c.names) != 1 {
 		return ""
 	}
-	return languageCommand(u, names[0])
+	return c.languageCommand(c.names[0])
 }
 
 func distributionCommand(u core.Upgrade, names []string) string {
@@ -76,25 +88,88 @@ func distributionCommand(u core.Upgrade, names []string) string {
 	return "dnf upgrade -y " + list
 }
 
-func languageCommand(u core.Upgrade, name string) string {
-	switch family(u.Ecosystem) {
+func (c change) languageCommand(name string) string {
+	switch family(c.Ecosystem) {
 	case "Go":
-		return goCommand(name, u.To)
+		return goCommand(name, c.To)
 	case "npm":
-		return checked(safeScoped, name, "npm install "+name+"@"+u.To)
+		return checked(safeScoped, name, c.npmCommand(name))
 	case "PyPI":
-		return checked(safeName, name, "pip install '"+name+">="+u.To+"'")
+		return checked(safeName, name, c.pythonCommand(name))
 	case "crates.io":
-		if !fits(safeVersion, u.From) {
+		if !fits(safeVersion, c.From) {
 			return ""
 		}
-		return checked(safeName, name, "cargo update -p "+name+"@"+u.From+" --precise "+u.To)
+		return checked(safeName, name, "cargo update -p "+name+"@"+c.From+" --precise "+c.To)
 	case "RubyGems":
 		return checked(safeName, name, "bundle update --conservative "+name)
 	case "Packagist":
-		return checked(safePath, name, "composer update "+name+" --with "+name+":^"+u.To)
+		return checked(safePath, name, "composer update "+name+" --with "+name+":^"+c.To)
 	case "NuGet":
-		return checked(safeName, name, "dotnet add package "+name+" --version "+u.To)
+		if c.file == "packages.config" {
+			return checked(safeName, name, "nuget update packages.config -Id "+name+" -Version "+c.To)
+		}
+		return checked(safeName, name, "dotnet add package "+name+" --version "+c.To)
+	case "Maven":
+		return checked(safeCoordinates, name, c.mavenCommand(name))
+	}
+	return ""
+}
+
+// npmCommand speaks to the package manager whose lockfile it is. What the sources do not name themselves is overridden
+// for all that depend on it: an update stays within what they allow, which may not be enough.
+//
+//   - https://docs.npmjs.com/cli/v11/configuring-npm/package-json#overrides
+//   - https://yarnpkg.com/configuration/manifest#resolutions
+//   - https://pnpm.io/settings#overrides
+func (c change) npmCommand(name string) string {
+	install, override := "npm install", "overrides"
+	switch c.file {
+	case "yarn.lock":
+		install, override = "yarn add", "resolutions"
+	case "pnpm-lock.yaml":
+		install, override = "pnpm add", "pnpm.overrides"
+	case "bun.lock":
+		install = "bun add"
+	}
+	if !c.transitive {
+		return install + " " + name + "@" + c.To
+	}
+	tool, _, _ := strings.Cut(install, " ")
+	return "npm pkg set '" + override + "[" + name + "]=" + c.To + "' && " + tool + " install"
+}
+
+// pythonCommand speaks to the tool whose lockfile it is.
+func (c change) pythonCommand(name string) string {
+	wanted := "'" + name + ">=" + c.To + "'"
+	switch c.file {
+	case "poetry.lock":
+		if c.transitive {
+			return "poetry update " + name
+		}
+		return "poetry add " + wanted
+	case "uv.lock":
+		return "uv lock --upgrade-package '" + name + "==" + c.To + "'"
+	case "Pipfile.lock":
+		if c.transitive {
+			return "pipenv upgrade --lock-only " + wanted
+		}
+		return "pipenv upgrade " + wanted
+	case "pdm.lock":
+		return "pdm update " + name
+	}
+	return "pip install " + wanted
+}
+
+// mavenCommand edits the file that names the dependency. There is none for archives in an image.
+//
+// https://www.mojohaus.org/versions/versions-maven-plugin/use-dep-version-mojo.html
+func (c change) mavenCommand(name string) string {
+	switch {
+	case c.file == "pom.xml" && !c.transitive:
+		return "mvn versions:use-dep-version -Dincludes=" + name + " -DdepVersion=" + c.To
+	case c.file == "gradle.lockfile":
+		return "gradle dependencies --update-locks " + name
 	}
 	return ""
 }

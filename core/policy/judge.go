@@ -43,6 +43,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 	v.Gaps = append(v.Gaps, gaps...)
 	v.Accepted = accepted
 	v.Upgrades = append(v.Upgrades, j.upgrades(v.Refusals)...)
+	v.AfterUpgrades = afterUpgrades(v)
 	v.Decision = decide(v)
 	return v
 }

@@ -386,5 +386,22 @@ func TestUpgradesRemoveEveryRefusalThatHasAFix(t *testing.T) {
 				t.Errorf("no upgrade removes %s", o.Message)
 			}
 		}
+		if (v.AfterUpgrades == nil) != (len(v.Upgrades) == 0) {
+			t.Errorf("%d upgrades, and after them %+v", len(v.Upgrades), v.AfterUpgrades)
+		}
+		if v.AfterUpgrades == nil {
+			return
+		}
+		upgraded := e
+		upgraded.Findings = slices.DeleteFunc(slices.Clone(e.Findings), func(f core.Finding) bool { return fixed[string(f.Subject)+f.Fingerprint] })
+		again := p.Judge(&upgraded, nil, now)
+		// A rule that cannot be evaluated for a finding is a gap, which may go with the finding: that is not promised.
+		if a := v.AfterUpgrades; a.Refusals != len(again.Refusals) || a.Gaps < len(again.Gaps) ||
+			a.Gaps == len(again.Gaps) && a.Decision != again.Decision || a.Decision == core.Passed && again.Decision != core.Passed {
+			t.Errorf("the verdict promises %+v, and it comes to %v with %d refusals and %d gaps", a, again.Decision, len(again.Refusals), len(again.Gaps))
+		}
+		if len(again.Upgrades) > 0 {
+			t.Errorf("there is something left to upgrade: %+v", again.Upgrades)
+		}
 	})
 }

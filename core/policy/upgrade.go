@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -53,7 +54,7 @@ func (j *judgement) upgrades(refusals []core.Outcome) []core.Upgrade {
 	}
 	all := make([]core.Upgrade, 0, len(groups))
 	for key, g := range groups {
-		all = append(all, g.upgrade(key))
+		all = append(all, j.upgrade(key, g))
 	}
 	slices.SortFunc(all, func(a, b core.Upgrade) int {
 		return cmp.Or(j.bySubject(a.Subject, b.Subject), cmp.Compare(b.Severity, a.Severity), cmp.Compare(len(b.Fixes), len(a.Fixes)),
@@ -94,7 +95,7 @@ func fixesOf(f *core.Finding) []string {
 	return nil
 }
 
-func (g *upgradeGroup) upgrade(key upgradeKey) core.Upgrade {
+func (j *judgement) upgrade(key upgradeKey, g *upgradeGroup) core.Upgrade {
 	u := core.Upgrade{
 		Subject:   key.subject,
 		Package:   key.name,
@@ -103,19 +104,56 @@ func (g *upgradeGroup) upgrade(key upgradeKey) core.Upgrade {
 		To:        g.target(key),
 		Severity:  core.SeverityUnknown,
 	}
-	names := []string{}
+	names, transitive := []string{}, true
 	for i, f := range g.findings {
 		u.Severity = max(u.Severity, f.Severity)
 		u.Fixes = append(u.Fixes, f.Fingerprint)
 		u.Packages = append(u.Packages, f.Package.Purl)
 		names = append(names, g.packages[i].Name)
+		transitive = transitive && g.packages[i].Relation == core.RelationTransitive
+		u.Base = cmp.Or(u.Base, j.baseThatBrings(g.packages[i]))
 		if where := whereOf(g.packages[i]); u.Where == "" || where < u.Where {
 			u.Where = where
 		}
 	}
 	u.Fixes, u.Packages = sortedSet(u.Fixes), sortedSet(u.Packages)
-	u.Command = command(u, sortedSet(names))
+	c := change{Upgrade: u, names: sortedSet(names), file: path.Base(u.Where), transitive: transitive}
+	u.Command, u.Patch = c.command(), c.patch(g.packages)
 	return u
+}
+
+// baseThatBrings names the base image of a distribution's package that one of its layers brings: building on a newer
+// release of it may bring the fix. Where its registry was not asked, only the first layer is known to be of it.
+func (j *judgement) baseThatBrings(p *core.Package) string {
+	image := j.images[p.Subject]
+	if image == nil || image.Base == nil || p.Origin == nil || !distribution(p.Ecosystem) || p.Origin.Layer >= max(1, image.Base.Layers) {
+		return ""
+	}
+	name := image.Base.Name
+	if image.Base.Digest != "" && !strings.Contains(name, "@") {
+		name = strings.TrimPrefix(name+"@"+string(image.Base.Digest), "@")
+	}
+	return cut(name)
+}
+
+// afterUpgrades is what a verdict with these upgrades would be.
+func afterUpgrades(v core.Verdict) *core.AfterUpgrades {
+	if len(v.Upgrades) == 0 {
+		return nil
+	}
+	fixed := map[refusalKey]bool{}
+	for _, u := range v.Upgrades {
+		for _, f := range u.Fixes {
+			fixed[refusalKey{u.Subject, f}] = true
+		}
+	}
+	after := core.Verdict{Gaps: v.Gaps}
+	for _, r := range v.Refusals {
+		if r.Fingerprint == "" || !fixed[refusalKey{r.Subject, r.Fingerprint}] {
+			after.Refusals = append(after.Refusals, r)
+		}
+	}
+	return &core.AfterUpgrades{Decision: decide(after), Refusals: len(after.Refusals), Gaps: len(after.Gaps)}
 }
 
 func sortedSet(values []string) []string {

@@ -1,7 +1,9 @@
 package policy_test
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -222,6 +224,141 @@ func TestAShellReadsCommandsAsWords(t *testing.T) {
 		out, err := exec.Command(shell, "-c", "printf '<%s>' "+commandOf(t, tt.ecosystem, tt.name, "1.0", tt.to)).CombinedOutput()
 		if err != nil || string(out) != tt.want {
 			t.Errorf("sh reads %s, want %s (%v)", out, tt.want, err)
+		}
+	}
+}
+
+func TestCommandsSpeakToTheToolOfTheLockfile(t *testing.T) {
+	for _, tt := range []struct {
+		file, ecosystem, name string
+		relation              core.Relation
+		want                  string
+	}{
+		{"package-lock.json", "npm", "lodash", core.RelationDirect, "npm install lodash@2.0"},
+		{"web/package-lock.json", "npm", "lodash.merge", core.RelationTransitive, "npm pkg set 'overrides[lodash.merge]=2.0' && npm install"},
+		{"yarn.lock", "npm", "@babel/traverse", "", "yarn add @babel/traverse@2.0"},
+		{"yarn.lock", "npm", "@babel/traverse", core.RelationTransitive, "npm pkg set 'resolutions[@babel/traverse]=2.0' && yarn install"},
+		{"pnpm-lock.yaml", "npm", "ws", core.RelationDirect, "pnpm add ws@2.0"},
+		{"pnpm-lock.yaml", "npm", "ws", core.RelationTransitive, "npm pkg set 'pnpm.overrides[ws]=2.0' && pnpm install"},
+		{"bun.lock", "npm", "ws", "", "bun add ws@2.0"},
+		{"bun.lock", "npm", "ws", core.RelationTransitive, "npm pkg set 'overrides[ws]=2.0' && bun install"},
+		{"requirements.txt", "PyPI", "jinja2", "", "pip install 'jinja2>=2.0'"},
+		{"poetry.lock", "PyPI", "jinja2", core.RelationDirect, "poetry add 'jinja2>=2.0'"},
+		{"poetry.lock", "PyPI", "jinja2", core.RelationTransitive, "poetry update jinja2"},
+		{"uv.lock", "PyPI", "jinja2", core.RelationTransitive, "uv lock --upgrade-package 'jinja2==2.0'"},
+		{"Pipfile.lock", "PyPI", "jinja2", "", "pipenv upgrade 'jinja2>=2.0'"},
+		{"Pipfile.lock", "PyPI", "jinja2", core.RelationTransitive, "pipenv upgrade --lock-only 'jinja2>=2.0'"},
+		{"pdm.lock", "PyPI", "jinja2", "", "pdm update jinja2"},
+		{"Cargo.lock", "crates.io", "time", core.RelationTransitive, "cargo update -p time@1.0 --precise 2.0"},
+		{"pom.xml", "Maven", "org.x:y", core.RelationDirect, "mvn versions:use-dep-version -Dincludes=org.x:y -DdepVersion=2.0"},
+		{"pom.xml", "Maven", "org.x:y", core.RelationTransitive, ""},
+		{"gradle.lockfile", "Maven", "org.x:y", "", "gradle dependencies --update-locks org.x:y"},
+		{"app.jar", "Maven", "org.x:y", "", ""},
+		{"pom.xml", "Maven", "org.x:y;id", "", ""},
+		{"packages.config", "NuGet", "Newtonsoft.Json", "", "nuget update packages.config -Id Newtonsoft.Json -Version 2.0"},
+		{"app.csproj", "NuGet", "Newtonsoft.Json", "", "dotnet add package Newtonsoft.Json --version 2.0"},
+	} {
+		p := in(tt.ecosystem, tt.name, "1.0")
+		p.Locations, p.Relation = []core.Location{{Path: tt.file}}, tt.relation
+		if u := upgradeOf(t, p, "2.0"); u.Command != tt.want {
+			t.Errorf("%s in %s: %q, want %q", tt.name, tt.file, u.Command, tt.want)
+		}
+	}
+}
+
+func upgradeOf(t *testing.T, p core.Package, to string) core.Upgrade {
+	t.Helper()
+	e := evidence()
+	e.Packages = []core.Package{p}
+	e.Findings = []core.Finding{vulnerable("CVE-1", p, core.SeverityCritical, to)}
+	upgrades := standard(t).Judge(&e, nil, now).Upgrades
+	if len(upgrades) != 1 {
+		t.Fatalf("upgrades %+v", upgrades)
+	}
+	return upgrades[0]
+}
+
+// Names and lines are hostile; whoever applies the patch must get one line for one line.
+func TestAPatchChangesOnlyTheVersion(t *testing.T) {
+	at := func(path, text string) core.Location { return core.Location{Path: path, Line: 3, Text: text} }
+	for _, tt := range []struct {
+		name  string
+		lines []core.Location
+		want  string
+	}{
+		{"a requirement", []core.Location{at("app/requirements.txt", "Jinja2[i18n] == 1.0  # why")},
+			"--- a/app/requirements.txt\n+++ b/app/requirements.txt\n@@ -3 +3 @@\n-Jinja2[i18n] == 1.0  # why\n+Jinja2[i18n] == 2.0  # why\n"},
+		{"an element", []core.Location{at("pom.xml", "\t  <version>1.0</version>")},
+			"--- a/pom.xml\n+++ b/pom.xml\n@@ -3 +3 @@\n-\t  <version>1.0</version>\n+\t  <version>2.0</version>\n"},
+		{"two files", []core.Location{at("b.txt", "x==1.0"), at("a.txt", "x==1.0")},
+			"--- a/a.txt\n+++ b/a.txt\n@@ -3 +3 @@\n-x==1.0\n+x==2.0\n--- a/b.txt\n+++ b/b.txt\n@@ -3 +3 @@\n-x==1.0\n+x==2.0\n"},
+		{"no line", []core.Location{{Path: "a.txt", Line: 3}}, ""},
+		{"no number", []core.Location{{Path: "a.txt", Text: "x==1.0"}}, ""},
+		{"twice the version", []core.Location{at("a.txt", "x==1.0 # not 1.0")}, ""},
+		{"a longer version", []core.Location{at("a.txt", "x==11.0")}, ""},
+		{"a longer version behind", []core.Location{at("a.txt", "x==1.0.1")}, ""},
+		{"another version", []core.Location{at("a.txt", "x==3.0")}, ""},
+		{"hashes", []core.Location{at("a.txt", "x==1.0 --hash=sha256:abc")}, ""},
+		{"a line that goes on", []core.Location{at("a.txt", "x==1.0 \\")}, ""},
+		{"a second line", []core.Location{at("a.txt", "x==1.0\n+++ b/evil\n")}, ""},
+		{"a hostile path", []core.Location{at("../a.txt", "x==1.0")}, ""},
+		{"a path with a line", []core.Location{at("a\n+++ b/evil", "x==1.0")}, ""},
+		{"half of it", []core.Location{at("a.txt", "x==1.0"), at("b.txt", "x==1.0 1.0")}, ""},
+	} {
+		p := in("PyPI", "jinja2", "1.0")
+		p.Locations = tt.lines
+		if u := upgradeOf(t, p, "2.0"); u.Patch != tt.want {
+			t.Errorf("%s:\n%swant:\n%s", tt.name, u.Patch, tt.want)
+		}
+	}
+}
+
+func TestGitAppliesPatches(t *testing.T) {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip("there is no git to ask")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "requirements.txt")
+	if err := os.WriteFile(file, []byte("# what we need\nflask==2.0\njinja2==1.0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := in("PyPI", "jinja2", "1.0")
+	p.Locations = []core.Location{{Path: "requirements.txt", Line: 3, Text: "jinja2==1.0"}}
+	apply := exec.Command(git, "apply", "--unidiff-zero", "-")
+	apply.Dir, apply.Stdin = dir, strings.NewReader(upgradeOf(t, p, "3.1.4").Patch)
+	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
+	if out, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got, _ := os.ReadFile(file); string(got) != "# what we need\nflask==2.0\njinja2==3.1.4\n" {
+		t.Errorf("the file is now\n%s", got)
+	}
+}
+
+func TestABaseThatBringsThePackageIsNamed(t *testing.T) {
+	digest := core.Digest("sha256:" + strings.Repeat("d", 64))
+	for _, tt := range []struct {
+		name  string
+		base  *core.BaseImage
+		layer int
+		want  string
+	}{
+		{"its first layer", &core.BaseImage{Name: "debian:12"}, 0, "debian:12"},
+		{"with its digest", &core.BaseImage{Name: "debian:12", Digest: digest}, 0, "debian:12@" + string(digest)},
+		{"a layer that may be the image's own", &core.BaseImage{Name: "debian:12"}, 1, ""},
+		{"a layer that is the base's", &core.BaseImage{Name: "python:3", Layers: 4}, 3, "python:3"},
+		{"a layer on top", &core.BaseImage{Name: "python:3", Layers: 4}, 4, ""},
+		{"no base", nil, 0, ""},
+	} {
+		p := debian("openssl", nil)
+		p.Origin.Layer = tt.layer
+		e := evidence()
+		e.Images[0].Base = tt.base
+		e.Packages = []core.Package{p}
+		e.Findings = []core.Finding{vulnerable("CVE-1", p, core.SeverityCritical, "4.0-1")}
+		if u := standard(t).Judge(&e, nil, now).Upgrades; len(u) != 1 || u[0].Base != tt.want {
+			t.Errorf("%s: %+v, want %q", tt.name, u, tt.want)
 		}
 	}
 }

@@ -104,6 +104,9 @@ func (j *jsonWriter) verdict(v core.Verdict) {
 		j.member("baseline", v.Baseline, ",\n")
 	}
 	j.member("counts", v.Counts, ",\n")
+	if v.AfterUpgrades != nil {
+		j.member("afterUpgrades", v.AfterUpgrades, ",\n")
+	}
 	list(j, "upgrades", v.Upgrades, "\n")
 }
 

@@ -187,6 +187,9 @@ func howCell(f fix) string {
 	if f.command != "" && redact.Text(f.command) == f.command {
 		parts = append(parts, redact.MarkdownCode(f.command))
 	}
+	for _, line := range f.lines {
+		parts = append(parts, code(line))
+	}
 	if where := placeCell(f.platforms, f.where); where != "" {
 		parts = append(parts, where)
 	}

@@ -51,6 +51,7 @@ type fix struct {
 	flaws          flaws
 	where          string
 	command        string
+	lines          []string // that a patch takes and gives
 	platforms      []string
 }
 
@@ -306,7 +307,7 @@ func (n names) fixes(upgrades []core.Upgrade, k known) []fix {
 		g := groups[id]
 		if g == nil {
 			g = &group{
-				fix:      fix{name: u.Package, from: u.From, to: u.To, where: u.Where, command: u.Command},
+				fix:      fix{name: u.Package, from: u.From, to: u.To, where: placeOf(u), command: u.Command, lines: changedLines(u.Patch)},
 				subjects: map[core.Digest]bool{},
 				flaws:    map[string]flaw{},
 			}
@@ -623,6 +624,9 @@ func notComplete(n int) string {
 }
 
 func (o *outline) remedies(v *core.Verdict) string {
+	if a := v.AfterUpgrades; a != nil {
+		return o.afterUpgrades(len(v.Refusals)-a.Refusals, *a)
+	}
 	fixed := 0
 	for _, u := range v.Upgrades {
 		fixed += len(u.Fixes)
@@ -635,6 +639,38 @@ func (o *outline) remedies(v *core.Verdict) string {
 	default:
 		return fmt.Sprintf("%s %d of them.", removes(len(o.fixes)), fixed)
 	}
+}
+
+// afterUpgrades says whether making the upgrades is enough.
+func (o *outline) afterUpgrades(removed int, a core.AfterUpgrades) string {
+	switch {
+	case a.Refusals > 0:
+		return fmt.Sprintf("%s %d of them, and %d will still be refused.", removes(len(o.fixes)), removed, a.Refusals)
+	case a.Decision == core.Passed:
+		return fmt.Sprintf("%s all of them, and then it passes.", removes(len(o.fixes)))
+	default:
+		return fmt.Sprintf("%s all of them and leave it undecided.", removes(len(o.fixes)))
+	}
+}
+
+// placeOf is where an upgrade is made, and the base image that may bring it instead.
+func placeOf(u core.Upgrade) string {
+	if u.Base == "" {
+		return u.Where
+	}
+	return strings.TrimPrefix(u.Where+"; or build on a newer release of "+u.Base, "; ")
+}
+
+// changedLines are what a patch takes and gives.
+func changedLines(patch string) []string {
+	var lines []string
+	for line := range strings.Lines(patch) {
+		line = strings.TrimSuffix(line, "\n")
+		if line != "" && strings.ContainsRune("+-", rune(line[0])) && !strings.HasPrefix(line, "--- a/") && !strings.HasPrefix(line, "+++ b/") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func removes(n int) string {

@@ -158,6 +158,9 @@ func (t *terminal) fixList() {
 		if command := t.safe(f.command); command == f.command && command != "" { // what needs escaping is not for a shell
 			t.command(atMostIndent, command)
 		}
+		for _, line := range f.lines {
+			t.text(atMostIndent, t.safe(line), cyan)
+		}
 	}
 }
 

@@ -93,7 +93,10 @@ func (v *validator) image(i *core.ImageFacts) {
 	})
 	v.layers[i.Subject] = i.Layers
 	if i.Base != nil {
-		v.in("base", func() { v.optionalDigest("digest", i.Base.Digest) })
+		v.in("base", func() {
+			v.optionalDigest("digest", i.Base.Digest)
+			v.atLeastZero("layers", int64(i.Base.Layers))
+		})
 	}
 	v.atLeastZero("files", int64(i.Files))
 }
@@ -209,6 +212,12 @@ func (v *validator) verdict(d *core.Verdict) {
 		v.known("subject", u.Subject)
 		each(v, "fixes", u.Fixes, func(f *string) { v.knownFinding("", u.Subject, *f) })
 	})
+	if a := d.AfterUpgrades; a != nil {
+		v.in("afterUpgrades", func() {
+			v.atLeastZero("refusals", int64(a.Refusals))
+			v.atLeastZero("gaps", int64(a.Gaps))
+		})
+	}
 	each(v, "waivers", d.Waivers, func(w *core.WaiverUse) {
 		v.notEmpty("id", w.ID)
 		oneOf(v, "state", w.State, core.WaiverUsed, core.WaiverUnused, core.WaiverExpired, core.WaiverFixed)
