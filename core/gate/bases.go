@@ -52,7 +52,8 @@ type signable struct {
 }
 
 // examineBases adds what was found about base images, if the policy asks something of them.
-func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []listedBase, l Limits, e *core.Evidence) error {
+func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []listedBase, l Limits,
+	e *core.Evidence) error {
 	if len(listed) == 0 {
 		return nil
 	}
@@ -69,17 +70,21 @@ func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []
 }
 
 func (b *bases) examine(ctx context.Context, image *core.ImageFacts) ([]core.Finding, core.Examination) {
-	x := core.Examination{Name: policy.ExamineBaseSignatures, Subject: image.Subject, Tool: "cleanbill", Version: b.gate.Version,
-		Input: b.input, Status: core.Complete}
+	x := core.Examination{
+		Name: policy.ExamineBaseSignatures, Subject: image.Subject, Tool: "cleanbill", Version: b.gate.Version,
+		Input: b.input, Status: core.Complete,
+	}
 	if image.Base == nil || image.Base.Name == "" {
-		x.Status, x.Code, x.Why = core.Partial, policy.CodeNoBase, []string{"the image does not say which image it was built on"}
-		x.Remedy = "annotate it with org.opencontainers.image.base.name and org.opencontainers.image.base.digest when it is built, " +
-			"or accept the code " + policy.CodeNoBase + " in the policy for images that have no base"
+		x.Status, x.Code = core.Partial, policy.CodeNoBase
+		x.Why = []string{"the image does not say which image it was built on"}
+		x.Remedy = "annotate it with org.opencontainers.image.base.name and org.opencontainers.image.base.digest when " +
+			"it is built, or accept the code " + policy.CodeNoBase + " in the policy for images that have no base"
 		return nil, x
 	}
 	reference, err := registry.ParseReference(image.Base.Name)
 	if err != nil {
-		x.Status, x.Why = core.Failed, []string{fmt.Sprintf("the base image %s cannot be looked for: %v", shown(image.Base.Name), err)}
+		x.Status = core.Failed
+		x.Why = []string{fmt.Sprintf("the base image %s cannot be looked for: %v", shown(image.Base.Name), err)}
 		return nil, x
 	}
 	var findings []core.Finding
@@ -100,7 +105,8 @@ func (b *bases) examine(ctx context.Context, image *core.ImageFacts) ([]core.Fin
 		case errors.As(err, &not):
 			findings = append(findings, unsigned(image, not.why))
 		case err != nil:
-			x.Status, x.Why, x.Remedy = core.Failed, append(x.Why, fmt.Sprintf("the signatures of base image %s: %v", shown(image.Base.Name), err)), core.HintOf(err)
+			x.Status, x.Remedy = core.Failed, core.HintOf(err)
+			x.Why = append(x.Why, fmt.Sprintf("the signatures of base image %s: %v", shown(image.Base.Name), err))
 		default:
 			image.Base.SignedBy = cmp.Or(image.Base.SignedBy, signer)
 		}
@@ -130,7 +136,8 @@ type notSigned struct{ why string }
 func (n *notSigned) Error() string { return n.why }
 
 // signed returns who signed the base of an image.
-func (b *bases) signed(ctx context.Context, image *core.ImageFacts, reference name.Reference, trust signature.Trust) (string, error) {
+func (b *bases) signed(ctx context.Context, image *core.ImageFacts, reference name.Reference,
+	trust signature.Trust) (string, error) {
 	found := b.find(ctx, image, reference)
 	if found.err != nil {
 		return "", found.err
@@ -168,7 +175,8 @@ func (b *bases) look(ctx context.Context, reference name.Reference, digest core.
 	b.gate.named("bases").Debug("looking for a base image", "name", reference.Name(), "digest", digest)
 	found := &base{}
 	found.repository, found.err = registry.Dial(ctx, reference.Context(), registry.Options{
-		Limits: b.limits, Getenv: b.gate.Getenv, Log: b.gate.named("registry"), UserAgent: "cleanbill/" + b.gate.Version, Noun: "base image",
+		Limits: b.limits, Getenv: b.gate.Getenv, Log: b.gate.named("registry"),
+		UserAgent: "cleanbill/" + b.gate.Version, Noun: "base image",
 	})
 	if found.err != nil {
 		return found
@@ -187,7 +195,8 @@ func (b *bases) look(ctx context.Context, reference name.Reference, digest core.
 	}
 	// People sign the index, and builders note the platform's digest: the index that the tag names counts if it has that.
 	tagged, err := found.repository.Resolve(ctx, reference.Identifier())
-	if err == nil && tagged.Digest != digest && slices.ContainsFunc(childrenOf(tagged.Raw), func(c child) bool { return c.Digest == digest }) {
+	isNamed := func(c child) bool { return c.Digest == digest }
+	if err == nil && tagged.Digest != digest && slices.ContainsFunc(childrenOf(tagged.Raw), isNamed) {
 		found.manifests = append(found.manifests, signable{tagged.Digest, tagged.Raw})
 	}
 	return found
@@ -230,8 +239,8 @@ func childrenOf(raw []byte) []child {
 	return index.Manifests
 }
 
-// under checks that the image begins with the layers of the base, and counts them. By what is named here the base is an image, or an index
-// with one for the same platform; if that was signed, its platforms are.
+// under checks that the image begins with the layers of the base, and counts them. What is named may be an image, or an
+// index with one for the same platform; if that was signed, its platforms are.
 func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits) (int, error) {
 	raw := f.manifests[0].raw
 	if children := childrenOf(raw); children != nil {
@@ -245,11 +254,13 @@ func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits
 		return 0, err
 	}
 	if len(diffIDs) > len(image.Layers) {
-		return 0, &notSigned{fmt.Sprintf("the image has %d layers and the base that it names %d: it was not built on that", len(image.Layers), len(diffIDs))}
+		return 0, &notSigned{fmt.Sprintf("the image has %d layers and the base that it names %d: it was not built on that",
+			len(image.Layers), len(diffIDs))}
 	}
 	for i, d := range diffIDs {
 		if image.Layers[i].DiffID != d {
-			return 0, &notSigned{fmt.Sprintf("layer %d of the image is not that of the base that it names: it was not built on that, or not on what has that name today", i)}
+			return 0, &notSigned{fmt.Sprintf("layer %d of the image is not that of the base that it names: "+
+				"it was not built on that, or not on what has that name today", i)}
 		}
 	}
 	return len(diffIDs), nil
@@ -257,8 +268,9 @@ func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits
 
 func (f *base) platform(ctx context.Context, children []child, p core.Platform) ([]byte, error) {
 	for _, c := range children {
-		if _, err := core.ParseDigest(string(c.Digest)); err != nil || c.Platform.OS != p.OS || c.Platform.Architecture != p.Architecture ||
-			p.Variant != "" && c.Platform.Variant != "" && c.Platform.Variant != p.Variant {
+		variant := p.Variant == "" || c.Platform.Variant == "" || c.Platform.Variant == p.Variant
+		if _, err := core.ParseDigest(string(c.Digest)); err != nil || c.Platform.OS != p.OS ||
+			c.Platform.Architecture != p.Architecture || !variant {
 			continue
 		}
 		m, err := f.repository.Resolve(ctx, string(c.Digest))
@@ -278,7 +290,8 @@ func (f *base) layers(ctx context.Context, manifest []byte, l limit.Limits) ([]c
 	if err := json.Unmarshal(manifest, &m); err != nil {
 		return nil, fmt.Errorf("its manifest is not JSON of the right form: %s", redact.Limited(err.Error(), 200))
 	}
-	if _, err := core.ParseDigest(string(m.Config.Digest)); err != nil || m.Config.Size < 0 || m.Config.Size > l.Filled().MetadataSize {
+	_, err := core.ParseDigest(string(m.Config.Digest))
+	if err != nil || m.Config.Size < 0 || m.Config.Size > l.Filled().MetadataSize {
 		return nil, errors.New("its manifest names no configuration of a size that is read")
 	}
 	raw, err := f.blob(ctx, m.Config.Digest, m.Config.Size)
@@ -298,7 +311,8 @@ func (f *base) layers(ctx context.Context, manifest []byte, l limit.Limits) ([]c
 
 func unsigned(image *core.ImageFacts, why string) core.Finding {
 	f := aboutBase(image, policy.RuleBaseUnsigned)
-	f.Title = fmt.Sprintf("the base image %s is not signed by anybody whom the policy lists for it: %s", shown(image.Base.Name), why)
+	f.Title = fmt.Sprintf("the base image %s is not signed by anybody whom the policy lists for it: %s",
+		shown(image.Base.Name), why)
 	f.Fix.Text = "build on a release of it that they signed, and name its digest"
 	return f
 }

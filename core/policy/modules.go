@@ -280,7 +280,9 @@ func (j *judgement) ordered() core.Evidence {
 	}
 	e.Sort()
 	settle(e.Findings, func(a, b *core.Finding) bool { return a.Fingerprint == b.Fingerprint && a.Subject == b.Subject })
-	settle(e.Packages, func(a, b *core.Package) bool { return a.Purl == b.Purl && a.Name == b.Name && a.Subject == b.Subject })
+	settle(e.Packages, func(a, b *core.Package) bool {
+		return a.Purl == b.Purl && a.Name == b.Name && a.Subject == b.Subject
+	})
 	settle(e.Images, func(a, b *core.ImageFacts) bool { return a.Subject == b.Subject })
 	settle(e.Examinations, func(a, b *core.Examination) bool { return a.Name == b.Name && a.Subject == b.Subject })
 	return e

@@ -28,7 +28,9 @@ func (c change) patch(packages []*core.Package) string {
 			}
 		}
 	}
-	slices.SortFunc(lines, func(a, b core.Location) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line)) })
+	slices.SortFunc(lines, func(a, b core.Location) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+	})
 	lines = slices.CompactFunc(lines, func(a, b core.Location) bool { return a.Path == b.Path && a.Line == b.Line })
 	if len(lines) > maxHunks {
 		return ""
@@ -65,5 +67,6 @@ func withVersion(text, from, to string) (string, bool) {
 
 // ofVersion reports whether a version would go on with the byte.
 func ofVersion(b byte) bool {
-	return b >= 0x80 || b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || strings.IndexByte(".+-_~:*!", b) >= 0
+	return b >= 0x80 || b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' ||
+		strings.IndexByte(".+-_~:*!", b) >= 0
 }

@@ -126,7 +126,8 @@ func (j *judgement) upgrade(key upgradeKey, g *upgradeGroup) core.Upgrade {
 // release of it may bring the fix. Where its registry was not asked, only the first layer is known to be of it.
 func (j *judgement) baseThatBrings(p *core.Package) string {
 	image := j.images[p.Subject]
-	if image == nil || image.Base == nil || p.Origin == nil || !distribution(p.Ecosystem) || p.Origin.Layer >= max(1, image.Base.Layers) {
+	if image == nil || image.Base == nil || p.Origin == nil || !distribution(p.Ecosystem) ||
+		p.Origin.Layer >= max(1, image.Base.Layers) {
 		return ""
 	}
 	name := image.Base.Name

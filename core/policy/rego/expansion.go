@@ -37,8 +37,10 @@ type scoped struct {
 
 // checkExpansions is a stage of the compiler.
 func checkExpansions(c *ast.Compiler) *ast.Error {
-	e := &expansions{compiler: c, same: map[variable]variable{}, definitions: map[variable][]scoped{}, rules: map[*ast.Rule]int{},
-		known: map[variable]int{}, busy: map[variable]bool{}}
+	e := &expansions{
+		compiler: c, same: map[variable]variable{}, definitions: map[variable][]scoped{},
+		rules: map[*ast.Rule]int{}, known: map[variable]int{}, busy: map[variable]bool{},
+	}
 	e.eachRule(e.define)
 	var wrong *ast.Error
 	e.eachRule(func(r *ast.Rule) {
@@ -240,5 +242,6 @@ func (e *expansions) ofRule(r *ast.Rule) int {
 
 // expansionStage comes before whatever would visit every leaf.
 func expansionStage() ast.CompilerStageDefinition {
-	return ast.CompilerStageDefinition{Name: "CheckExpansions", MetricName: "compile_stage_check_expansions", Stage: checkExpansions}
+	return ast.CompilerStageDefinition{Name: "CheckExpansions", MetricName: "compile_stage_check_expansions",
+		Stage: checkExpansions}
 }

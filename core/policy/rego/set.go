@@ -91,7 +91,8 @@ func Compile(modules map[string][]byte) (_ *Set, err error) {
 		return nil, err
 	}
 	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithSchemas(evidenceSchema()).
-		WithEnablePrintStatements(false).SetErrorLimit(maxProblems).WithStageAfterID(ast.StageCheckRecursion, expansionStage())
+		WithEnablePrintStatements(false).SetErrorLimit(maxProblems).
+		WithStageAfterID(ast.StageCheckRecursion, expansionStage())
 	if compiler.Compile(parsed); compiler.Failed() {
 		return nil, problemsOf(compiler.Errors)
 	}
@@ -199,7 +200,8 @@ func problemsOf(err error) Problems {
 
 func sorted(problems Problems) Problems {
 	slices.SortFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.What, b.What))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.What, b.What))
 	})
 	problems = slices.Compact(problems)
 	return problems[:min(len(problems), maxProblems)]
@@ -335,7 +337,8 @@ func bounded(modules map[string]*ast.Module) error {
 		})
 		ast.WalkBodies(modules[name], func(b ast.Body) bool {
 			if len(b) > maxBody && wrong == nil {
-				wrong = Problems{{name, b.Loc().Row, b.Loc().Col, fmt.Sprintf("a body has %d expressions; it can have %d", len(b), maxBody)}}
+				wrong = Problems{{name, b.Loc().Row, b.Loc().Col,
+					fmt.Sprintf("a body has %d expressions; it can have %d", len(b), maxBody)}}
 			}
 			return false
 		})
@@ -419,7 +422,8 @@ func rulesOf(c *ast.Compiler) ([]rule, error) {
 	case len(problems) > 0:
 		return nil, sorted(problems)
 	case len(rules) == 0:
-		return nil, errors.New("no module has a rule called deny, violation or warn, or with such a prefix: it would never refuse anything")
+		return nil, errors.New("no module has a rule called deny, violation or warn, or with such a prefix: " +
+			"it would never refuse anything")
 	}
 	slices.SortFunc(rules, func(a, b rule) int { return cmp.Compare(a.name, b.name) })
 	return rules, nil
