@@ -126,12 +126,14 @@ func TestALockedKeyCannotBeSetAgain(t *testing.T) {
 		"require": "[hook/gosec]", "accept": "[{examination: distro, reason: x}]", "starter-ok": "true", "excluded-platforms-ok": "true",
 		"advisories": "{max-age: 900d}", "vex": "{files: [x]}", "trusted-root": "x", "rules": "[]",
 		"inline-ignores": "head", "baseline": "{source: b.json}", "allow": "[policy]", "waivers": "[]",
+		"rego": "rules", "bases": "[{match: 'docker.io/**', digest-required: true}]",
 	} {
 		s := shelf{
-			"org.yaml":   "version: 1\nname: acme\nlocked: [" + key + "]\n",
-			"unit.yaml":  "version: 1\nname: unit\nextends: org.yaml\n",
-			"p.yaml":     "version: 1\nextends: unit.yaml\n\n" + key + ": " + value + "\n",
-			"other.yaml": "version: 1\nextends: strict\n" + key + ": " + value + "\n",
+			"rules/a.rego": denySecrets,
+			"org.yaml":     "version: 1\nname: acme\nlocked: [" + key + "]\n",
+			"unit.yaml":    "version: 1\nname: unit\nextends: org.yaml\n",
+			"p.yaml":       "version: 1\nextends: unit.yaml\n\n" + key + ": " + value + "\n",
+			"other.yaml":   "version: 1\nextends: strict\n" + key + ": " + value + "\n",
 		}
 		_, err := s.load("p.yaml")
 		if want := fmt.Sprintf("p.yaml:4:1: %q is locked by the policy acme, which this one extends", key); !core.Usage(err) || !strings.Contains(err.Error(), want) {

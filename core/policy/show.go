@@ -15,7 +15,7 @@ func joined(key string, base, own *yaml.Node) *yaml.Node {
 		return own
 	}
 	switch key {
-	case "require", "accept", "locked", "bases":
+	case "accept", "locked", "bases":
 		both := *own
 		both.Content = slices.Clone(base.Content)
 		for _, item := range own.Content {
@@ -56,8 +56,13 @@ func valueIn(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// notShown are the keys that are shown as what all policies together make of them, or not at all.
+func notShown() []string {
+	return []string{"version", "name", "extends", "extends-signed-by", "require", "rules", "waivers", "waiver-files"}
+}
+
 // Show writes the policy with all that it extends as one file, in the order in which its rules are tried. Read again, it
-// has the same digest.
+// has the same digest, if the Rego modules that it names are beside it.
 func (p *Policy) Show() ([]byte, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	add := func(key string, value *yaml.Node) {
@@ -69,16 +74,12 @@ func (p *Policy) Show() ([]byte, error) {
 	}
 	add("extends", word(noBase))
 	for _, key := range sortedKeys(p.nodes) {
-		if !slices.Contains([]string{"version", "name", "extends", "extends-signed-by", "rules", "waivers", "waiver-files"}, key) {
+		if !slices.Contains(notShown(), key) {
 			add(key, uncommented(p.nodes[key]))
 		}
 	}
-	if p.nodes["require"] == nil {
-		require := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-		for _, name := range p.settings.Require {
-			require.Content = append(require.Content, quoted(name))
-		}
-		add("require", require)
+	if len(p.settings.Require) > 0 {
+		add("require", list(p.settings.Require)) // other keys, and saying nothing, require something too
 	}
 	waivers := &yaml.Node{Kind: yaml.SequenceNode}
 	for i := range p.settings.Waivers {
