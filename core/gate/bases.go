@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
@@ -36,6 +37,8 @@ type bases struct {
 	listed []listedBase
 	input  core.Digest
 	known  map[string]*base // by name and digest
+	// offline asks no registry.
+	offline bool
 }
 
 // base is a base image as the registry has it.
@@ -52,12 +55,12 @@ type signable struct {
 }
 
 // examineBases adds what was found about base images, if the policy asks something of them.
-func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []listedBase, l Limits,
+func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []listedBase, p Plan,
 	e *core.Evidence) error {
 	if len(listed) == 0 {
 		return nil
 	}
-	b := &bases{gate: g, limits: l, listed: listed, input: judge.BasesDigest(), known: map[string]*base{}}
+	b := &bases{gate: g, limits: p.Limits, listed: listed, input: judge.BasesDigest(), known: map[string]*base{}, offline: p.Offline}
 	for i := range e.Images {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -105,7 +108,7 @@ func (b *bases) examine(ctx context.Context, image *core.ImageFacts) ([]core.Fin
 		case errors.As(err, &not):
 			findings = append(findings, unsigned(image, not.why))
 		case err != nil:
-			x.Status, x.Remedy = core.Failed, core.HintOf(err)
+			x.Status, x.Remedy = core.Failed, cmp.Or(core.HintOf(err), advice.HintOf(err))
 			x.Why = append(x.Why, fmt.Sprintf("the signatures of base image %s: %v", shown(image.Base.Name), err))
 		default:
 			image.Base.SignedBy = cmp.Or(image.Base.SignedBy, signer)
@@ -174,6 +177,11 @@ func (b *bases) find(ctx context.Context, image *core.ImageFacts, reference name
 func (b *bases) look(ctx context.Context, reference name.Reference, digest core.Digest) *base {
 	b.gate.named("bases").Debug("looking for a base image", "name", reference.Name(), "digest", digest)
 	found := &base{}
+	if b.offline {
+		found.err = advice.Unavailable("run it with a network, or ask for no signature of base images",
+			"this run is offline, and their signatures are in its registry")
+		return found
+	}
 	found.repository, found.err = registry.Dial(ctx, reference.Context(), registry.Options{
 		Limits: b.limits, Getenv: b.gate.Getenv, Log: b.gate.named("registry"),
 		UserAgent: "cleanbill/" + b.gate.Version, Noun: "base image",

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -31,19 +32,24 @@ import (
 
 // yard is a registry with a base image, as a plain image and in an index, and what is built on it.
 type yard struct {
-	t       *testing.T
-	host    string
-	ill     *atomic.Bool // the registry answers with errors about base images
-	base    v1.Image
-	index   v1.ImageIndex
-	foreign v1.Image
+	t    *testing.T
+	host string
+	ill  *atomic.Bool // the registry answers with errors about base images
+	// closed notes in asked that the registry is asked for something.
+	closed, asked *atomic.Bool
+	base          v1.Image
+	index         v1.ImageIndex
+	foreign       v1.Image
 }
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
-	y := &yard{t: t, ill: &atomic.Bool{}}
+	y := &yard{t: t, ill: &atomic.Bool{}, closed: &atomic.Bool{}, asked: &atomic.Bool{}}
 	registry := server.New(server.Logger(log.New(io.Discard, "", 0)), server.WithReferrersSupport(true))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if y.closed.Load() {
+			y.asked.Store(true)
+		}
 		if y.ill.Load() && strings.Contains(r.URL.Path, "/bases/") {
 			http.Error(w, "", http.StatusForbidden)
 			return
@@ -222,6 +228,28 @@ func TestAListedBaseNeedsASignatureOfWhoIsListed(t *testing.T) {
 				t.Errorf("the base is signed by cosign.pub: %v", signed)
 			}
 		})
+	}
+}
+
+func TestOfflineNobodyAsksForSignaturesOfBases(t *testing.T) {
+	y := newYard(t)
+	file := policyWith(t, "bases:\n- {match: '"+y.host+"/bases/*', signed-by: [{key: cosign.pub}]}\n- {match: '**', digest-required: true}\n",
+		map[string][]byte{"cosign.pub": signaturetest.NewKey(t).PEM(t)})
+	dir := filepath.Join(t.TempDir(), "image")
+	built, err := remote.Image(y.tag(strings.TrimPrefix(y.build(y.base, y.host+"/bases/plain:1", ""), y.host+"/")))
+	y.must(err)
+	y.must(images.WriteLayout(dir, built))
+	y.closed.Store(true)
+	r := run(t, gate.Plan{Targets: []string{dir}, Policy: file, Offline: true, Advisories: "starter"})
+	i := slices.IndexFunc(r.Verdict.Gaps, func(g core.Gap) bool { return g.Examination == policy.ExamineBaseSignatures })
+	if i < 0 || !strings.Contains(strings.Join(r.Verdict.Gaps[i].Why, ""), "this run is offline") || r.Verdict.Gaps[i].Remedy == "" {
+		t.Errorf("gaps %+v", r.Verdict.Gaps)
+	}
+	if y.asked.Load() {
+		t.Error("the registry was asked")
+	}
+	if !slices.ContainsFunc(r.Evidence.Findings, func(f core.Finding) bool { return f.Rule == policy.RuleBaseUnpinned }) {
+		t.Error("what needs no registry was not looked at")
 	}
 }
 

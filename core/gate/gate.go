@@ -116,7 +116,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		if len(imported) > 0 || p.hooked() {
 			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
-		if err := g.examineBases(ctx, judge, trust.bases, p.Limits, &r.Evidence); err != nil {
+		if err := g.examineBases(ctx, judge, trust.bases, p, &r.Evidence); err != nil {
 			return err
 		}
 		vuln.JoinReach(&r.Evidence)
