@@ -25,6 +25,13 @@ const (
 	says = `{"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.invalid/vex","author":"us","timestamp":"2025-01-01T00:00:00Z","version":1,"statements":[%]}`
 )
 
+// regoPolicy lets everything pass but what its Rego rules refuse.
+const (
+	regoPolicy  = lax + "advisories: {source: starter}\nrego:\n  - rules\n"
+	denyAll     = "package main\n\ndeny contains \"no\" if count(input.subjects) > 0\n"
+	denyNothing = "package main\n\ndeny contains \"no\" if count(input.subjects) < 0\n"
+)
+
 // waiver excuses what the starter set refuses in flawed.
 const waiver = "{id: w, reason: r, owner: o, expires: 2099-01-01, match: {ids: [CVE-2023-44487, CVE-2023-45288]}}"
 
@@ -58,6 +65,7 @@ func additions(r *gate.Result) []string {
 func TestAChangeDoesNotPassByWhatItBrings(t *testing.T) {
 	for name, tc := range map[string]struct {
 		base, change map[string]string
+		link         [2]string // what it leads to, and its name
 		plan         gate.Plan
 		exit         int
 		// added is part of the finding about it.
@@ -101,6 +109,19 @@ func TestAChangeDoesNotPassByWhatItBrings(t *testing.T) {
 			plan: gate.Plan{Policy: "lax.yaml", Limits: gate.Limits{Entries: 7000}}, exit: 0},
 		"a policy of the base that may be named": {base: map[string]string{"team.yaml": lax + "advisories: {source: starter}\nallow: [policy]\n"},
 			plan: gate.Plan{Policy: "team.yaml"}, exit: 0},
+		"a milder Rego rule": {base: map[string]string{".cleanbill.yaml": regoPolicy, "rules/a.rego": denyAll},
+			change: map[string]string{"rules/a.rego": denyNothing}, exit: 1, added: "rules/a.rego is different"},
+		"no Rego rule": {base: map[string]string{".cleanbill.yaml": regoPolicy, "rules/a.rego": denyAll, "rules/b.rego": denyNothing},
+			change: map[string]string{"rules/a.rego": ""}, exit: 1, added: "rules/a.rego is removed"},
+		"a Rego rule that excepts another": {base: map[string]string{".cleanbill.yaml": regoPolicy, "rules/a.rego": denyAll},
+			change: map[string]string{"rules/b.rego": "package main\n\nexception contains [\"\"] if true\n"}, exit: 1, added: "rules/b.rego is new"},
+		"a Rego module instead of another": {base: map[string]string{".cleanbill.yaml": regoPolicy + "  - one.rego\n", "rules/a.rego": denyNothing, "one.rego": denyAll},
+			change: map[string]string{"one.rego": denyNothing}, exit: 1, added: "one.rego is different"},
+		"a key of those who sign base images": {base: map[string]string{"k.pub": string(signaturetest.NewKey(t).PEM(t)),
+			".cleanbill.yaml": lax + "advisories: {source: starter}\nbases: [{match: 'r.example/**', signed-by: [{key: k.pub}]}]\n"},
+			change: map[string]string{"k.pub": "no key"}, exit: 0, added: "k.pub is different"},
+		"a link in the place of Rego rules": {base: map[string]string{".cleanbill.yaml": regoPolicy, "rules/a.rego": denyAll, "mild/a.rego": denyNothing},
+			link: [2]string{"mild", "rules"}, exit: 1, added: "rules/a.rego is different"},
 		"a policy that says so only in the change": {base: map[string]string{"team.yaml": lax}, change: map[string]string{"team.yaml": lax + "allow: [policy]\n"},
 			plan: gate.Plan{Policy: "team.yaml"}, exit: 2},
 	} {
@@ -116,6 +137,12 @@ func TestAChangeDoesNotPassByWhatItBrings(t *testing.T) {
 			tc.plan.Change.Base = repository.Commit(t, files)
 			repository.Write(t, map[string]string{"go.mod": flawed})
 			repository.Write(t, tc.change)
+			if tc.link[1] != "" {
+				at := filepath.Join(repository.Dir, tc.link[1])
+				if err := errors.Join(os.RemoveAll(at), os.Symlink(tc.link[0], at)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			tc.plan.Targets = []string{repository.Dir}
 			if tc.plan.Policy != "" && strings.HasSuffix(tc.plan.Policy, ".yaml") {
 				tc.plan.Policy = filepath.Join(repository.Dir, tc.plan.Policy)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
-	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
@@ -295,7 +294,7 @@ func readRegoLayers(ctx context.Context, from *registry.Repository, raw []byte, 
 			return advice.Misuse("make one with: conftest push, or push what opa build made with oras",
 				"it is no bundle of Rego rules: it has a layer of the type %q", layer.MediaType)
 		case layer.Size < 0 || layer.Size > rego.MaxTotal || size > rego.MaxTotal:
-			return &limit.Exceeded{Limit: "rego-size", Max: rego.MaxTotal, Unit: "bytes", What: reference}
+			return advice.Misuse("", "its modules have more than %d bytes", rego.MaxTotal)
 		}
 		data, err := readLayer(ctx, from, layer)
 		if err != nil {
