@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -249,5 +250,23 @@ func TestAShownPolicyHasItsBasesAndModules(t *testing.T) {
 	}
 	if p := s.mustLoad(t, "p.yaml"); len(p.Bases()) != 2 || len(p.Files()) != 5 {
 		t.Errorf("bases %+v, files %+v", p.Bases(), p.Files())
+	}
+}
+
+func TestTheExamplesForRegoAndBasesParse(t *testing.T) {
+	page, err := os.ReadFile("../../docs/rego.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := strings.Split(string(page), "```yaml\n")[1:]
+	if len(examples) < 3 {
+		t.Fatalf("the page has %d examples", len(examples))
+	}
+	for i, example := range examples {
+		text, _, _ := strings.Cut(example, "```")
+		s := shelf{"p.yaml": text, "rules/a.rego": denySecrets}
+		if _, err := s.load("p.yaml"); err != nil {
+			t.Errorf("example %d: %v", i, err)
+		}
 	}
 }
