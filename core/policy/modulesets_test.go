@@ -244,11 +244,11 @@ func TestAShownPolicyHasItsBasesAndModules(t *testing.T) {
 		}
 		s["shown.yaml"] = string(text)
 		again := s.mustLoad(t, "shown.yaml")
-		if again.Ref().Digest != p.Ref().Digest || len(again.Bases()) != len(p.Bases()) {
+		if again.Ref().Digest != p.Ref().Digest || again.Rules() != p.Rules() || len(again.Bases()) != len(p.Bases()) {
 			t.Errorf("%s is shown as\n%s", name, text)
 		}
 	}
-	if p := s.mustLoad(t, "p.yaml"); len(p.Bases()) != 2 || len(p.Files()) != 5 {
+	if p := s.mustLoad(t, "p.yaml"); len(p.Bases()) != 2 || len(p.Files()) != 5 || p.Rules() != 3 {
 		t.Errorf("bases %+v, files %+v", p.Bases(), p.Files())
 	}
 }

@@ -414,5 +414,11 @@ func (p *Policy) digest() core.Digest {
 	return core.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
-// Rules is how many rules there are, with those of the policies that it extends.
-func (p *Policy) Rules() int { return len(p.rules) }
+// Rules is how many rules there are, in Rego too, with those of the policies that it extends.
+func (p *Policy) Rules() int {
+	n := len(p.rules)
+	for _, set := range p.modules {
+		n += len(set.rules.Rules())
+	}
+	return n
+}
