@@ -60,7 +60,8 @@ func (g *Gate) examineBases(ctx context.Context, judge *policy.Policy, listed []
 	if len(listed) == 0 {
 		return nil
 	}
-	b := &bases{gate: g, limits: p.Limits, listed: listed, input: judge.BasesDigest(), known: map[string]*base{}, offline: p.Offline}
+	b := &bases{gate: g, limits: p.Limits, listed: listed, input: judge.BasesDigest(), known: map[string]*base{},
+		offline: p.Offline}
 	for i := range e.Images {
 		if err := ctx.Err(); err != nil {
 			return err
