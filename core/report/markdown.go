@@ -193,6 +193,9 @@ func howCell(f fix) string {
 	if where := placeCell(f.platforms, f.where); where != "" {
 		parts = append(parts, where)
 	}
+	if via := chain(f.via, "→", "…"); via != "" {
+		parts = append(parts, cell(via))
+	}
 	return strings.Join(parts, "<br>")
 }
 

@@ -50,6 +50,7 @@ type fix struct {
 	severity       core.Severity
 	flaws          flaws
 	where          string
+	via            []string // what brings it in, where a lockfile says so
 	command        string
 	lines          []string // that a patch takes and gives
 	platforms      []string
@@ -110,7 +111,7 @@ func newOutline(d Document) outline {
 		o.decision = v.Decision.String()
 		o.counts = v.Counts
 		o.refusals = len(v.Refusals)
-		o.fixes = n.fixes(v.Upgrades, known)
+		o.fixes = n.fixes(v.Upgrades, known, chains(e.Packages))
 		o.others = n.others(v, known)
 		o.warnings, o.ignored = countRules(v.Warnings, v.Waivers, known), countRules(v.Ignored, v.Waivers, known)
 		o.since, o.waivers, o.asks = sinceLine(&v), idleWaivers(&v), asksOf(&e)
@@ -293,7 +294,7 @@ func (n names) all(subjects map[core.Digest]bool) bool {
 }
 
 // fixes merges the upgrades that are the same on several platforms.
-func (n names) fixes(upgrades []core.Upgrade, k known) []fix {
+func (n names) fixes(upgrades []core.Upgrade, k known, via map[[2]string][]string) []fix {
 	type key struct{ name, ecosystem, from, to string }
 	type group struct {
 		fix      fix
@@ -319,6 +320,11 @@ func (n names) fixes(upgrades []core.Upgrade, k known) []fix {
 			g.fix.command = longer(g.fix.command, u.Command)
 		}
 		g.subjects[u.Subject] = true
+		for _, purl := range u.Packages {
+			if chain := via[[2]string{string(u.Subject), purl}]; g.fix.via == nil || len(chain) > 0 && len(chain) < len(g.fix.via) {
+				g.fix.via = chain
+			}
+		}
 		for _, fingerprint := range u.Fixes {
 			addFlaw(g.flaws, k.of(u.Subject, fingerprint))
 		}
@@ -335,6 +341,31 @@ func (n names) fixes(upgrades []core.Upgrade, k known) []fix {
 			cmp.Compare(len(b.flaws), len(a.flaws)), cmp.Compare(a.name, b.name), cmp.Compare(a.from, b.from))
 	})
 	return fixes
+}
+
+// chains are what brings packages in, by subject and package URL.
+func chains(packages []core.Package) map[[2]string][]string {
+	all := map[[2]string][]string{}
+	for _, p := range packages {
+		if len(p.Via) > 0 {
+			all[[2]string{string(p.Subject), p.Purl}] = p.Via
+		}
+	}
+	return all
+}
+
+// shownVia is how many packages of a chain are named.
+const shownVia = 4
+
+// chain writes what brings a package in: the first of a long one and the last, which people can change.
+func chain(via []string, arrow, ellipsis string) string {
+	if len(via) == 0 {
+		return ""
+	}
+	if len(via) > shownVia {
+		via = slices.Concat(via[:shownVia-1], []string{ellipsis}, via[len(via)-1:])
+	}
+	return "via " + strings.Join(via, " "+arrow+" ")
 }
 
 func longer(a, b string) string {

@@ -91,6 +91,9 @@ func refusedDocument() Document {
 	v.Refusals = append(v.Refusals, outcome("severe-with-fix", core.ActionFail, jose),
 		core.Outcome{Rule: "secret", Action: core.ActionFail, Subject: amd64Digest, Fingerprint: "5ec",
 			Message: "aws-access-token in app/.env:3: AWS access key"})
+	e.Packages = append(e.Packages, core.Package{Subject: amd64Digest, Name: "jose", Version: "4.11.1", Purl: "pkg:npm/jose@4.11.1",
+		Analyzer: "javascript/packagelock", Relation: core.RelationTransitive,
+		Via: []string{"openid-client", "oauth", "@team/<login>", "tokens", "jwt", "keys"}})
 	v.Upgrades = append(v.Upgrades, core.Upgrade{Subject: amd64Digest, Package: "jose", Ecosystem: "npm", From: "4.11.1",
 		To: "4.15.5", Packages: []string{"pkg:npm/jose@4.11.1"}, Fixes: []string{jose.Fingerprint}, Severity: core.SeverityHigh,
 		Where: "app/node_modules/jose/package.json", Command: "npm install jose@4.15.5"})

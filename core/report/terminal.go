@@ -155,6 +155,9 @@ func (t *terminal) fixList() {
 		t.entry(2, tag, look, fmt.Sprintf("%s %s %s %s", t.safe(f.name), t.safe(f.from), t.arrow(), t.safe(f.to)), bold)
 		t.text(atMostIndent, t.flawLine(f.flaws), plainStyle)
 		t.where(f.platforms, f.where)
+		if via := chain(f.via, t.arrow(), t.ellipsis()); via != "" {
+			t.one(atMostIndent, t.safe(via), dim)
+		}
 		if command := t.safe(f.command); command == f.command && command != "" { // what needs escaping is not for a shell
 			t.command(atMostIndent, command)
 		}
