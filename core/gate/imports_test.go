@@ -157,3 +157,45 @@ func TestASuppressionOfAReportCountsAsKnownOnlyIfNothingIsBeingChanged(t *testin
 		}
 	}
 }
+
+// Trivy's three scans and Aqua's scanner beside each other: sources and image are judged together.
+func TestEveryScanOfTrivyAndAquaIsAboutWhatItScanned(t *testing.T) {
+	const trivy = `{"SchemaVersion":2,"ArtifactName":"%s","ArtifactType":"%s","Results":[%s]}`
+	dir, sources, image := t.TempDir(), digestNumber(1), digestNumber(20)
+	for name, tc := range map[string]struct {
+		report  string
+		subject core.Digest
+		kind    core.FindingKind
+		rule    string
+	}{
+		"image": {fmt.Sprintf(trivy, "app:1", "container_image", `{"Target":"app:1 (debian 12.5)","Class":"os-pkgs","Type":"debian","Vulnerabilities":[
+			{"VulnerabilityID":"CVE-2024-1","PkgName":"zlib1g","InstalledVersion":"1","Severity":"HIGH"}]}`), image, core.KindVulnerability, "CVE-2024-1"},
+		"fs": {fmt.Sprintf(trivy, ".", "filesystem", `{"Target":"package-lock.json","Class":"lang-pkgs","Type":"npm","Vulnerabilities":[
+			{"VulnerabilityID":"CVE-2024-2","PkgName":"z","InstalledVersion":"1.0.0","Severity":"HIGH"}]}`), sources, core.KindVulnerability, "CVE-2024-2"},
+		"config": {fmt.Sprintf(trivy, ".", "filesystem", `{"Target":"Dockerfile","Class":"config","Type":"dockerfile","Misconfigurations":[
+			{"ID":"DS001","AVDID":"AVD-DS-0001","Title":"t","Severity":"MEDIUM","Status":"PASS"},
+			{"ID":"DS002","AVDID":"AVD-DS-0002","Title":"t","Severity":"HIGH","Status":"FAIL","CauseMetadata":{"StartLine":3}}]}`), sources, core.KindMisconfiguration, "DS002"},
+		"aqua": {`{"image":"app:1","registry":"r","os":"debian","version":"12.5","resources":[],"image_assurance_results":{"disallowed":true,
+			"policy_failures":[{"policy_name":"Default","blocking":true,"controls":["root_user"]}]}}`, image, core.KindMisconfiguration, "refused-by/aqua/root_user"},
+	} {
+		file := filepath.Join(dir, name+".json")
+		if err := os.WriteFile(file, []byte(tc.report), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		reports, err := readImports([]string{file}, nil)
+		if err != nil || reports[0].err != nil {
+			t.Fatal(name, err, reports)
+		}
+		e := core.Evidence{Subjects: []core.Subject{numbered(1), numbered(20)}}
+		if err := attach(&e, reports, ""); err != nil {
+			t.Fatal(name, err)
+		}
+		if len(e.Findings) != 1 || len(e.Examinations) != 1 {
+			t.Fatalf("%s: %+v", name, e)
+		}
+		f, x := e.Findings[0], e.Examinations[0]
+		if f.Subject != tc.subject || x.Subject != tc.subject || x.Status != core.Complete || f.Kind != tc.kind || f.Rule != tc.rule {
+			t.Errorf("%s: %+v %+v", name, f, x)
+		}
+	}
+}
