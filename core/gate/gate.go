@@ -78,7 +78,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		}
 	}
 	var err error
-	if p.hooks, err = s.hooks(p, judge); err != nil {
+	if s.hooks, err = s.runs(p, judge); err != nil {
 		return nil, err
 	}
 	if c != nil {
@@ -113,7 +113,7 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 		if err := attach(&r.Evidence, imported, ""); err != nil {
 			return err
 		}
-		if len(imported) > 0 || p.hooked() {
+		if len(imported) > 0 || s.hooked() {
 			r.Evidence.Findings = unify(r.Evidence.Findings)
 		}
 		if err := g.examineBases(ctx, judge, trust.bases, p, &r.Evidence); err != nil {
@@ -209,7 +209,7 @@ func (g *Gate) EvidenceDocument(r *Result) report.Document {
 // an interruption end the run at once.
 func (g *Gate) look(ctx context.Context, p Plan, s *sources, said *statements) (core.Evidence, error) {
 	var analyzers []core.Analyzer
-	if !p.hooksOnly {
+	if s == nil || !s.hooksOnly {
 		all, err := Analyzers(p.Limits.Filled())
 		if err != nil {
 			return core.Evidence{}, fmt.Errorf("prepare the analyzers: %w", err)
@@ -269,14 +269,14 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 		Progress:  g.layerProgress,
 	}
 	var secrets *secret.Detector
-	if s != nil && !p.hooksOnly && opened.Subject.Kind != core.KindSBOM { // for a bill of materials nobody looks for secrets
+	if s != nil && !s.hooksOnly && opened.Subject.Kind != core.KindSBOM { // for a bill of materials nobody looks for secrets
 		if secrets, err = s.secrets(cmp.Or(opened.Dir, s.dir)); err != nil {
 			return core.Evidence{}, err
 		}
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop() // ends the hooks of a target that cannot be read
-	running := g.startHooks(reading, p, name, opened)
+	running := g.startHooks(reading, p, s, name, opened)
 	withHooks := func(e core.Evidence, err error) (core.Evidence, error) {
 		if err != nil {
 			stop()

@@ -65,9 +65,9 @@ func hasHook(all []hook.Hook, name string) bool {
 	return slices.ContainsFunc(all, func(h hook.Hook) bool { return h.Name == name })
 }
 
-// hooks returns the hooks that run: those of the policy, if there is one, and those that the plan names besides. Of two
+// runs returns the hooks that run: those of the policy, if there is one, and those that the plan names besides. Of two
 // with one name the policy's runs.
-func (s *sources) hooks(p Plan, judge *policy.Policy) (all HookSettings, err error) {
+func (s *sources) runs(p Plan, judge *policy.Policy) (all HookSettings, err error) {
 	if judge != nil {
 		if all, err = policyHooks(judge); err != nil {
 			return all, err
@@ -121,24 +121,24 @@ type hooking struct {
 }
 
 // hooked reports whether hooks may run.
-func (p *Plan) hooked() bool { return p.hooks.Auto || len(p.hooks.Hooks) > 0 }
+func (s *sources) hooked() bool { return s != nil && (s.hooks.Auto || len(s.hooks.Hooks) > 0) }
 
 // startHooks runs the plan's hooks for an opened target, while the target is read. Wait for it with join.
-func (g *Gate) startHooks(ctx context.Context, p Plan, name string, opened *target.Target) *hooking {
+func (g *Gate) startHooks(ctx context.Context, p Plan, s *sources, name string, opened *target.Target) *hooking {
 	h := &hooking{done: make(chan struct{})}
-	if !p.hooked() || opened.Subject.Kind == core.KindSBOM {
+	if !s.hooked() || opened.Subject.Kind == core.KindSBOM {
 		close(h.done)
 		return h
 	}
 	go func() {
 		defer close(h.done)
-		h.results, h.err = g.runHooks(ctx, p, name, opened)
+		h.results, h.err = g.runHooks(ctx, p, s.hooks, name, opened)
 	}()
 	return h
 }
 
 // runHooks chooses and runs the hooks.
-func (g *Gate) runHooks(ctx context.Context, p Plan, name string, opened *target.Target) ([]hook.Result, error) {
+func (g *Gate) runHooks(ctx context.Context, p Plan, hooks HookSettings, name string, opened *target.Target) ([]hook.Result, error) {
 	presets, err := hook.Presets()
 	if err != nil {
 		return nil, err
@@ -151,13 +151,13 @@ func (g *Gate) runHooks(ctx context.Context, p Plan, name string, opened *target
 	} else if path, ok := target.Local(name); ok && opened.Subject.Kind == core.KindImage {
 		t.Image = path
 	} else {
-		return unreachable(p.hooks.Hooks, name), nil
+		return unreachable(hooks.Hooks, name), nil
 	}
-	return g.hookRunner(p).Run(ctx, t, hook.Choose(p.hooks, presets, t.Survey)), nil
+	return g.hookRunner(p, hooks.RequireBarriers).Run(ctx, t, hook.Choose(hooks, presets, t.Survey)), nil
 }
 
-func (g *Gate) hookRunner(p Plan) *hook.Runner {
-	return &hook.Runner{Getenv: g.Getenv, Require: p.hooks.RequireBarriers, Parallel: p.Parallel}
+func (g *Gate) hookRunner(p Plan, barriers []string) *hook.Runner {
+	return &hook.Runner{Getenv: g.Getenv, Require: barriers, Parallel: p.Parallel}
 }
 
 // unreachable are the examinations of hooks over images, for an image that is not on this machine, or that is several.
@@ -218,7 +218,7 @@ type HookPlan struct {
 // that every file could be read, which gives the tree its digest. It judges nothing; of the policy it takes the definition
 // of the hook, and which barriers it must have.
 func (g *Gate) RunHook(ctx context.Context, p HookPlan) (_ *Result, err error) {
-	plan := Plan{Targets: []string{"dir:" + p.Source}, Source: p.Source, Policy: p.Policy, Change: p.Change, Limits: p.Limits, hooksOnly: true}
+	plan := Plan{Targets: []string{"dir:" + p.Source}, Source: p.Source, Policy: p.Policy, Change: p.Change, Limits: p.Limits}
 	s, err := g.openSources(plan)
 	if err != nil {
 		return nil, err
@@ -232,9 +232,10 @@ func (g *Gate) RunHook(ctx context.Context, p HookPlan) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	plan.hooks = HookSettings{RequireBarriers: own.RequireBarriers}
+	s.hooksOnly = true
+	s.hooks = HookSettings{RequireBarriers: own.RequireBarriers}
 	if i := slices.IndexFunc(own.Hooks, func(h hook.Hook) bool { return h.Name == p.Hook }); i >= 0 {
-		plan.hooks.Hooks = own.Hooks[i : i+1]
+		s.hooks.Hooks = own.Hooks[i : i+1]
 	} else {
 		plan.Hooks = p.Hook
 		named, err := s.namedHooks(p.Hook)
@@ -245,15 +246,15 @@ func (g *Gate) RunHook(ctx context.Context, p HookPlan) (_ *Result, err error) {
 			return nil, &core.Failure{Doing: "run the hook " + p.Hook, Usage: true, Err: errors.New("it is not the name of one hook"),
 				Hint: "see: cleanbill hooks list"}
 		}
-		plan.hooks.Hooks = named.Hooks
-		plan.hooks.RequireBarriers = append(plan.hooks.RequireBarriers, named.RequireBarriers...)
+		s.hooks.Hooks = named.Hooks
+		s.hooks.RequireBarriers = append(s.hooks.RequireBarriers, named.RequireBarriers...)
 	}
 	if s.changing() {
 		if err := plan.tightened(judge.Policy, ""); err != nil {
 			return nil, err
 		}
 	}
-	if plan.hooks.Hooks[0].Over != hook.OverSource {
+	if s.hooks.Hooks[0].Over != hook.OverSource {
 		return nil, &core.Failure{Doing: "run the hook " + p.Hook, Usage: true, Err: errors.New("it looks at images, not at sources"),
 			Hint: "run it with: cleanbill gate oci:DIR --hooks " + p.Hook}
 	}
@@ -320,7 +321,7 @@ func (g *Gate) ExamineHooks(ctx context.Context, dir string) (HookReport, error)
 	if err != nil {
 		return HookReport{}, &core.Failure{Doing: "look for what hooks are for in " + dir, Err: err, Usage: true}
 	}
-	runner := g.hookRunner(Plan{})
+	runner := g.hookRunner(Plan{}, nil)
 	var r HookReport
 	if r.Enforced, r.Unenforced, err = runner.Barriers(ctx); err != nil {
 		r.Problem = err.Error()

@@ -56,10 +56,6 @@ type Plan struct {
 	Limits Limits
 	// Parallel is how many layers are read at a time; 0 means as many as processors, at most 4.
 	Parallel int
-
-	// hooks are those that Hooks and the policy name, and hooksOnly is true if nothing but them looks at the target.
-	hooks     HookSettings
-	hooksOnly bool
 }
 
 // Output is one report to write.

@@ -34,6 +34,9 @@ type sources struct {
 	change core.Change
 	// hint says how the platform gets the base onto this machine.
 	hint string
+	// hooks are those that run, and hooksOnly is true if nothing but them looks at the sources.
+	hooks     HookSettings
+	hooksOnly bool
 
 	// The rest is set when a change is judged.
 	place      revision.Place
