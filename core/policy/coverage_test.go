@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/misconfig"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
 
@@ -63,12 +64,72 @@ func rooms() []room {
 			[]string{"Code", "Images"}, nil},
 		{core.KindMalware, "packages that were published to do harm, by OSV's list", []string{"Images", "Supply chain"}, nil},
 		{core.KindEndOfLife, "distributions without security updates", []string{"Images"}, nil},
-		{core.KindSecret, "keys and passwords in sources, layers and configurations of images, by the rules of gitleaks",
+		{core.KindCode, "flaws of code, by analysers that run as hooks or whose reports are imported, and by SonarQube", []string{"Code"}, nil},
+		{core.KindSecret, "keys and passwords in sources, their history, layers and configurations of images, by the rules of gitleaks",
 			[]string{"Secrets", "Code", "Images"}, nil},
 		{core.KindSuppression, "what a change wants not to be reported, in the code and in files that tools read",
 			[]string{"Audit"}, []ruleID{{id: "suppression-added"}}},
 		{core.KindMisconfiguration, "base images that the policy lists", []string{"Registries", "Supply chain"},
 			[]ruleID{{id: policy.RuleBaseUnsigned}, {id: policy.RuleBaseUnpinned}}},
+		{core.KindMisconfiguration, "misconfigurations, each with its reason and its fix in [the list](misconfigurations.md)", nil, misconfigurations()},
+	}
+}
+
+// misconfigurations maps every rule of the room to topics, by words of its id.
+func misconfigurations() []ruleID {
+	words := []struct {
+		pattern string
+		topics  []string
+	}{
+		{`^(dockerfile|image)-`, []string{"Images"}},
+		{`^(kubernetes|compose)-`, []string{"Orchestration"}},
+		{`^(github|gitlab|tekton)-`, []string{"Supply chain"}},
+		{`^kubernetes-(privileged|host-|capab|app|selin|proc|secc|sysc|windows|run-as|drop|resource|missing-probes|writable-root)`,
+			[]string{"Runtime settings"}},
+		{`^compose-(privileged|host-n|capab|unconf|missing-user)|healthcheck`, []string{"Runtime settings"}},
+		{`secret|password|copy-context`, []string{"Secrets"}},
+		{`host-path|storage|volume-types|writable-secret-mount|writable-root`, []string{"Storage"}},
+		{`admin-port|host-port|network|ingress-tls|host-namespaces`, []string{"Network"}},
+		{`root-user|run-as|sudo|setuid|privilege|capabilities|rbac|cluster-admin|anonymous|permissions|engine-socket|` +
+			`service-account|missing-user|world-writable|insecure`, []string{"Least privilege"}},
+		{`latest|unpinned|add-url|pipe-shell|unverified|remote-include|package-manager`, []string{"Supply chain"}},
+		{`unpinned-base|latest-base|latest-image|unpinned-image`, []string{"Registries"}},
+		{`^ignore-comment$`, []string{"Audit"}},
+	}
+	var all []ruleID
+	for _, rule := range misconfig.Rules() {
+		id := ruleID{id: rule.ID}
+		for _, w := range words {
+			if regexp.MustCompile(w.pattern).MatchString(rule.ID) {
+				id.topics = append(id.topics, w.topics...)
+			}
+		}
+		all = append(all, id)
+	}
+	return all
+}
+
+func TestEveryRuleHasATopic(t *testing.T) {
+	known := map[string]bool{}
+	for _, topic := range topics() {
+		known[topic.name] = true
+	}
+	for _, room := range rooms() {
+		for _, topic := range room.topics {
+			if !known[topic] {
+				t.Errorf("%s: there is no topic %q", room.finds, topic)
+			}
+		}
+		for _, rule := range room.rules {
+			if len(rule.topics)+len(room.topics) == 0 {
+				t.Errorf("%s has no topic", rule.id)
+			}
+			for _, topic := range rule.topics {
+				if !known[topic] {
+					t.Errorf("%s: there is no topic %q", rule.id, topic)
+				}
+			}
+		}
 	}
 }
 
@@ -96,10 +157,11 @@ func topics() []topic {
 	return []topic{
 		{
 			name: "Code", nist: []string{"3.4.4"},
-			examinations: []string{core.ExaminePackages, core.ExamineAdvisories}, commands: []string{"gate", "scan", "baseline write"},
-			keys:   []string{"baseline"},
-			rules:  []example{{"findings", `finding.kind == "vulnerability" && package.scope != "development"`}},
-			cannot: "flaws that no tool knows, and how the program behaves while it runs: that needs review, tests and monitoring.",
+			examinations: []string{core.ExaminePackages, core.ExamineAdvisories},
+			commands:     []string{"gate", "hooks list", "hook run", "import", "baseline write"},
+			keys:         []string{"hooks", "baseline"},
+			rules:        []example{{"findings", `finding.kind == "vulnerability" && package.scope != "development"`}},
+			cannot:       "flaws that no tool knows, and how the program behaves while it runs: that needs review, tests and monitoring.",
 		},
 		{
 			name: "Images", nist: []string{"3.1.1", "3.1.2", "3.1.3", "3.2.2"},
@@ -118,12 +180,13 @@ func topics() []topic {
 		},
 		{
 			name: "Runtime settings", nist: []string{"3.1.2", "3.4.3"},
-			examinations: []string{core.ExamineTarget}, commands: []string{"gate", "scan"},
+			examinations: []string{core.ExamineTarget, core.ExamineMisconfigurations}, commands: []string{"gate", "scan"},
 			rules:  []example{{"images", `!image.healthcheck`}, {"images", `image.entrypoint.size() == 0 && image.cmd.size() == 0`}},
 			cannot: "how the container is started: flags, profiles and limits are the platform's, and admission control sees them last.",
 		},
 		{
-			name: "Orchestration", nist: []string{"3.3.1", "3.3.2", "3.3.4", "3.3.5"}, commands: []string{"judge"},
+			name: "Orchestration", nist: []string{"3.3.1", "3.3.2", "3.3.4", "3.3.5"},
+			examinations: []string{core.ExamineMisconfigurations}, commands: []string{"gate", "judge"},
 			cannot: "the cluster: accounts, nodes, admission and what runs beside what. Require there that an image was judged.",
 		},
 		{
@@ -136,7 +199,7 @@ func topics() []topic {
 			cannot:   "what a container may reach and who may reach it: network policies and firewalls.",
 		},
 		{
-			name: "Secrets", nist: []string{"3.1.4"}, commands: []string{"gate", "scan"},
+			name: "Secrets", nist: []string{"3.1.4"}, examinations: []string{core.ExamineSecrets}, commands: []string{"gate", "scan"},
 			rules:  []example{{"images", `image.env.exists(e, e.matches("(?i)password|secret|token"))`}},
 			cannot: "secrets that are given to a container when it starts, and whether a leaked one was used: change it.",
 		},
@@ -146,7 +209,7 @@ func topics() []topic {
 			cannot:   "capabilities, privileged mode and the host's accounts, which are given when a container starts.",
 		},
 		{
-			name: "Audit", nist: []string{"4.2.3", "6.4"}, commands: []string{"gate", "judge", "schema", "policy show"},
+			name: "Audit", nist: []string{"4.2.3", "6.4"}, commands: []string{"gate", "judge", "explain", "replay", "policy show", "policy test", "policy preview"},
 			keys:   []string{"waivers", "inline-ignores", "locked", "rego"},
 			cannot: "what happened before and after the pipeline: keep verdicts and logs where nobody who builds can change them.",
 		},
