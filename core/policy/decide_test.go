@@ -64,6 +64,7 @@ func sourceEvidence() core.Evidence {
 			{Name: core.ExamineTarget, Subject: image, Tool: "test", Status: core.Complete},
 			{Name: core.ExaminePackages, Subject: image, Tool: "test", Status: core.Complete},
 			{Name: core.ExamineAdvisories, Subject: image, Tool: "test", Status: core.Complete},
+			{Name: core.ExamineSecrets, Subject: image, Tool: "test", Status: core.Complete},
 		},
 		Advisories: fresh(),
 	}
@@ -113,7 +114,19 @@ func TestWhatWasNotExaminedKeepsFromPassing(t *testing.T) {
 		"no examinations at all": {
 			evidence: with(evidence(), func(e *core.Evidence) { e.Examinations = nil }),
 			gaps: []string{"advisories  require: advisories", "distro  require: distro", "layers  require: layers",
-				"packages  require: packages", "target  require: target"},
+				"packages  require: packages", "secrets  require: secrets", "target  require: target"},
+		},
+		"an image that nobody searched for secrets, beside sources that were": {
+			evidence: with(sourceEvidence(), func(e *core.Evidence) {
+				e.Subjects = append(e.Subjects, core.Subject{Name: "app:1", Kind: core.KindImage, Digest: other})
+				e.Examinations = append(e.Examinations, complete(other)...)
+				drop(core.ExamineSecrets, other)(e)
+			}),
+			gaps: []string{"secrets  require: secrets"},
+		},
+		"a bill of materials has no secrets": {
+			evidence: with(sourceEvidence(), func(e *core.Evidence) { e.Subjects[0].Kind = core.KindSBOM; drop(core.ExamineSecrets, image)(e) }),
+			want:     core.Passed,
 		},
 		"no target examination":   {evidence: with(evidence(), drop(core.ExamineTarget, image)), gaps: []string{"target  require: target"}},
 		"no layers examination":   {evidence: with(evidence(), drop(core.ExamineLayers, image)), gaps: []string{"layers  require: layers"}},

@@ -148,8 +148,8 @@ func (j *judgement) hasPlatforms(index core.Digest) bool {
 }
 
 // applies reports whether an examination can be made of a subject. Opening is of what the user named; layers and
-// distributions are of images; anything else is of everything that holds files or packages. A kind that we do not know
-// needs everything.
+// distributions are of images; secrets and misconfigurations of what has files; anything else is of everything that holds
+// files or packages. A kind that we do not know needs everything.
 func (j *judgement) applies(name string, s *core.Subject) bool {
 	switch {
 	case name == core.ExamineTarget:
@@ -159,6 +159,8 @@ func (j *judgement) applies(name string, s *core.Subject) bool {
 		return false
 	case name == core.ExamineLayers, name == core.ExamineDistro, name == ExamineBaseSignatures:
 		return s.Kind != core.KindSource && s.Kind != core.KindSBOM
+	case name == core.ExamineSecrets, name == core.ExamineMisconfigurations:
+		return s.Kind != core.KindSBOM
 	case name != core.ExaminePackages && name != core.ExamineAdvisories:
 		return j.looksAt(name, s.Kind)
 	}

@@ -393,7 +393,8 @@ func (s settings) with(f *file) settings {
 
 // required are the examinations without which nothing is known about an image.
 func required() []string {
-	return []string{core.ExamineTarget, core.ExamineLayers, core.ExaminePackages, core.ExamineAdvisories, core.ExamineDistro}
+	return []string{core.ExamineTarget, core.ExamineLayers, core.ExaminePackages, core.ExamineAdvisories, core.ExamineDistro,
+		core.ExamineSecrets}
 }
 
 // Ref names the policy: its digest is of what it means, with what it extends, so that comments and layout do not
