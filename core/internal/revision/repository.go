@@ -29,6 +29,7 @@ const (
 	maxTree       = 64 << 20 // bytes of one directory's list
 	maxAlternates = 16       // repositories whose objects are shared
 	maxPacks      = 64       // files that are kept open
+	largeObject   = 64 << 20 // bytes of an object up to which it is read into memory
 	maxTags       = 8        // tags of tags
 	maxSteps      = 1000     // commits to go back
 	maxName       = 1024     // bytes of a revision's name
@@ -85,10 +86,11 @@ func (p Place) Open() (*Repository, error) {
 		return nil, err
 	}
 	for _, dir := range dirs {
-		// Nothing is read into memory before its size is known and bounded here.
+		// What is larger is read as a stream: memory does not grow with it. Of streams the library gets those wrong whose
+		// parts are copied from behind, which the hash tells.
 		r.stores = append(r.stores, filesystem.NewObjectStorageWithOptions(dotgit.New(osfs.New(filepath.Dir(dir))),
 			cache.NewObjectLRU(8*cache.MiByte),
-			filesystem.Options{LargeObjectThreshold: 1, ExclusiveAccess: true, MaxOpenDescriptors: maxPacks}))
+			filesystem.Options{LargeObjectThreshold: largeObject, ExclusiveAccess: true, MaxOpenDescriptors: maxPacks}))
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package revision_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -175,6 +176,40 @@ func TestWhatACloneLeftOutIsMissingAndNotAbsent(t *testing.T) {
 	if _, err := fs.ReadFile(partial, "absent"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("what the commit does not have: %v", err)
 	}
+}
+
+// Git stores a file as pieces of another one, in any order. The stream of such a file is wrong in go-git 5.19.2.
+func TestAFileOfPiecesInAnotherOrderIsRead(t *testing.T) {
+	r := gittest.New(t)
+	block := func(n int) string {
+		var b strings.Builder
+		for i := range 200 {
+			fmt.Fprintf(&b, "%x\n", sha256.Sum256([]byte{byte(n), byte(i)}))
+		}
+		return b.String()
+	}
+	versions := []string{block(2) + block(1) + block(7) + block(3),
+		block(1) + block(2) + block(3) + block(4) + block(5) + block(6) + block(7) + block(8)}
+	var commits []string
+	for _, v := range versions {
+		commits = append(commits, r.Commit(t, map[string]string{"file": v}))
+	}
+	r.Git(t, "gc", "--quiet", "--aggressive", "--prune=now")
+	if list := r.Git(t, "verify-pack", "-v", packOf(t, r)); !strings.Contains(list, "chain length") {
+		t.Fatalf("nothing is stored as pieces:\n%s", list)
+	}
+	for i, c := range commits {
+		wantFile(t, tree(t, r.Dir, c), "file", versions[i])
+	}
+}
+
+func packOf(t *testing.T, r *gittest.Repository) string {
+	t.Helper()
+	packs, err := filepath.Glob(filepath.Join(r.Dir, ".git", "objects", "pack", "*.idx"))
+	if err != nil || len(packs) != 1 {
+		t.Fatalf("packs %v, %v", packs, err)
+	}
+	return packs[0]
 }
 
 func TestAnObjectThatSomebodyForgedIsNotBelieved(t *testing.T) {
