@@ -23,7 +23,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 )
 
-const token = "squ_0123456789abcdef"
+const token = "squ_0123456789abcdef" // gitleaks:allow a token of the test server
 
 // server speaks the documented API of one project. Every answer can be replaced.
 type server struct {
