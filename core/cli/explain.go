@@ -18,6 +18,9 @@ import (
 // maxExplained is how many findings of one name are explained; the others are counted.
 const maxExplained = 20
 
+// maxPlaces is how many places of a finding are named.
+const maxPlaces = 10
+
 func (p *Program) explainCommand() *cobra.Command {
 	var plan gate.PastPlan
 	cmd := &cobra.Command{
@@ -117,8 +120,19 @@ func (x *explaining) finding(e *policy.Explanation) {
 		x.printf("  title: %s\n", f.Title)
 	}
 	x.printf("  fingerprint: %s\n", f.Fingerprint)
-	if len(f.Locations) > 0 {
-		x.printf("  found in: %s\n", f.Locations[0].Path)
+	for i, at := range f.Locations {
+		if i == maxPlaces {
+			x.printf("  … and in %d more\n", len(f.Locations)-i)
+			break
+		}
+		if at.Line > 0 {
+			x.printf("  found in: %s:%d\n", at.Path, at.Line)
+		} else {
+			x.printf("  found in: %s\n", at.Path)
+		}
+	}
+	if f.Fix.Text != "" && o.Action != core.ActionFail {
+		x.printf("  what to do: %s\n", f.Fix.Text)
 	}
 	x.printf("%s by rule %s: %s\n", verb(o), o.Rule, o.Message)
 	x.excuses(e)

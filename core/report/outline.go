@@ -24,6 +24,7 @@ type outline struct {
 	others   []other
 	refusals int
 	warnings []ruleCount
+	warned   []warned // the warnings themselves, the worst first
 	ignored  []ruleCount
 	counts   core.Counts
 	since    string // the baseline
@@ -75,6 +76,15 @@ type other struct {
 	platforms []string
 }
 
+// warned is one warning, once for all subjects that have it.
+type warned struct {
+	what      string
+	severity  core.Severity
+	exploited bool
+	known     bool // the baseline has it, or a newer advisory or tool brought it
+	platforms []string
+}
+
 // ruleCount is how many findings one rule decided over.
 type ruleCount struct {
 	rule       string
@@ -114,6 +124,7 @@ func newOutline(d Document) outline {
 		o.fixes = n.fixes(v.Upgrades, known, chains(e.Packages))
 		o.others = n.others(v, known)
 		o.warnings, o.ignored = countRules(v.Warnings, v.Waivers, known), countRules(v.Ignored, v.Waivers, known)
+		o.warned = n.warned(v.Warnings, known)
 		o.since, o.waivers, o.asks = sinceLine(&v), idleWaivers(&v), asksOf(&e)
 		o.gaps, o.accepted = n.gaps(v.Gaps), n.gaps(v.Accepted)
 		o.rows = n.rows(v)
@@ -165,6 +176,9 @@ func newNames(subjects []core.Subject) names {
 	n.several = judged > 1
 	for _, s := range subjects {
 		label := s.Name
+		if s.Kind == core.KindSource && len(tops) > 1 {
+			label += " (sources)" // most often it is called "."
+		}
 		if s.Platform != nil {
 			label = s.Platform.String()
 			if len(tops) > 1 {
@@ -300,6 +314,7 @@ func (n names) fixes(upgrades []core.Upgrade, k known, via map[[2]string][]strin
 		fix      fix
 		subjects map[core.Digest]bool
 		flaws    map[string]flaw
+		places   []string
 	}
 	groups := map[key]*group{}
 	var order []key
@@ -308,7 +323,7 @@ func (n names) fixes(upgrades []core.Upgrade, k known, via map[[2]string][]strin
 		g := groups[id]
 		if g == nil {
 			g = &group{
-				fix:      fix{name: u.Package, from: u.From, to: u.To, where: placeOf(u), command: u.Command, lines: changedLines(u.Patch)},
+				fix:      fix{name: u.Package, from: u.From, to: u.To, command: u.Command, lines: changedLines(u.Patch)},
 				subjects: map[core.Digest]bool{},
 				flaws:    map[string]flaw{},
 			}
@@ -318,6 +333,9 @@ func (n names) fixes(upgrades []core.Upgrade, k known, via map[[2]string][]strin
 		g.fix.severity = max(g.fix.severity, u.Severity)
 		if g.fix.command != u.Command { // platforms differ in what is installed
 			g.fix.command = longer(g.fix.command, u.Command)
+		}
+		if place := placeOf(u); !slices.Contains(g.places, place) {
+			g.places = append(g.places, place)
 		}
 		g.subjects[u.Subject] = true
 		for _, purl := range u.Packages {
@@ -333,6 +351,7 @@ func (n names) fixes(upgrades []core.Upgrade, k known, via map[[2]string][]strin
 	for _, id := range order {
 		g := groups[id]
 		g.fix.flaws = sortFlaws(g.flaws)
+		g.fix.where = strings.Join(slices.DeleteFunc(g.places, func(s string) bool { return s == "" }), "; ")
 		g.fix.platforms = n.platforms(g.subjects)
 		fixes = append(fixes, g.fix)
 	}
@@ -466,7 +485,7 @@ func (n names) others(v core.Verdict, k known) []other {
 			continue
 		}
 		f := k.of(r.Subject, r.Fingerprint)
-		o := other{what: r.Message}
+		o := other{what: placed(r.Message, f)}
 		if f != nil {
 			o.kind, o.remedy = f.Kind, remedyOf(f)
 			if f.Package != nil && f.Kind == core.KindVulnerability {
@@ -499,6 +518,70 @@ func (n names) others(v core.Verdict, k known) []other {
 		return cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(len(b.flaws), len(a.flaws)), cmp.Compare(a.what, b.what))
 	})
 	return others
+}
+
+// warned lists warnings, what attackers use and what is severe first, and the change's own before what was there before.
+func (n names) warned(outcomes []core.Outcome, k known) []warned {
+	type group struct {
+		warned   warned
+		subjects map[core.Digest]bool
+	}
+	groups := map[string]*group{}
+	var order []string
+	for i := range outcomes {
+		o := &outcomes[i]
+		f := k.of(o.Subject, o.Fingerprint)
+		what := placed(o.Message, f)
+		g := groups[what]
+		if g == nil {
+			g = &group{warned: warned{what: what, known: o.Held}, subjects: map[core.Digest]bool{}}
+			groups[what] = g
+			order = append(order, what)
+		}
+		g.subjects[o.Subject] = true
+		g.warned.known = g.warned.known && o.Held
+		if f != nil {
+			g.warned.severity = max(g.warned.severity, bounded(f.Severity))
+			g.warned.exploited = g.warned.exploited || f.Exploited != nil
+		}
+	}
+	all := make([]warned, 0, len(order))
+	for _, what := range order {
+		g := groups[what]
+		g.warned.platforms = n.platforms(g.subjects)
+		all = append(all, g.warned)
+	}
+	slices.SortStableFunc(all, func(a, b warned) int {
+		return cmp.Or(compareBools(a.known, b.known), compareBools(b.exploited, a.exploited),
+			cmp.Compare(b.severity, a.severity), cmp.Compare(a.what, b.what))
+	})
+	return all
+}
+
+// compareBools puts false first.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// placed is a rule's message with the place of the finding, unless the message names it.
+func placed(message string, f *core.Finding) string {
+	if f == nil || len(f.Locations) == 0 || f.Kind == core.KindVulnerability {
+		return message
+	}
+	at := f.Locations[0]
+	if at.Path == "" || strings.Contains(message, at.Path) {
+		return message
+	}
+	if at.Line > 0 {
+		return fmt.Sprintf("%s (%s:%d)", message, at.Path, at.Line)
+	}
+	return fmt.Sprintf("%s (%s)", message, at.Path)
 }
 
 // remedyOf says why there is no upgrade, or what to do instead.

@@ -22,6 +22,7 @@ type TerminalOptions struct {
 const (
 	shownFixes  = 15
 	shownOthers = 10
+	shownWarned = 5
 	shownRows   = 20
 	shownGaps   = 10
 	shownWhy    = 5
@@ -129,7 +130,10 @@ func (t *terminal) subjects() {
 		label := t.cut(t.safe(r.label), widest)
 		line := plural(r.refused, "refusal")
 		if t.width >= usualWidth {
-			line += fmt.Sprintf(", %s, %s", plural(r.warned, "warning"), r.digest)
+			line += ", " + plural(r.warned, "warning")
+			if whole := line + ", " + r.digest; columns(whole) <= t.width-widest-15 { // a part of a digest says nothing
+				line = whole
+			}
 		}
 		t.out.WriteString("  " + label + strings.Repeat(" ", widest-columns(label)) + "  ")
 		t.out.WriteString(t.paint(fmt.Sprintf("%-9s", r.decision), decisionText(r.decision)) + "  ")
@@ -201,16 +205,20 @@ func (t *terminal) flawLine(f flaws) string {
 	return line
 }
 
+// where names platforms and a place on one line, or on a line for each: a list of platforms must not push the place out
+// of sight.
 func (t *terminal) where(platforms []string, where string) {
-	var parts []string
-	if len(platforms) > 0 {
-		parts = append(parts, t.safe(strings.Join(platforms, ", ")))
-	}
-	if where != "" {
-		parts = append(parts, t.safe(where))
-	}
-	if len(parts) > 0 {
-		t.one(atMostIndent, strings.Join(parts, ", "), dim)
+	on, at := t.safe(strings.Join(platforms, ", ")), t.safe(where)
+	both := strings.TrimPrefix(on+", "+at, ", ")
+	switch {
+	case on == "" && at == "":
+	case at == "":
+		t.text(atMostIndent, on, dim)
+	case len(platforms) < 2 || columns(both) <= t.width-atMostIndent:
+		t.one(atMostIndent, both, dim)
+	default:
+		t.text(atMostIndent, on, dim)
+		t.one(atMostIndent, at, dim)
 	}
 }
 
@@ -247,7 +255,27 @@ func (t *terminal) totals() {
 		t.text(2, t.since, plainStyle)
 	}
 	t.rules(t.warnings, func(n int) string { return plural(n, "warning") })
+	t.warnedList()
 	t.rules(t.ignored, func(n int) string { return fmt.Sprintf("%d ignored", n) })
+}
+
+// warnedList names the worst warnings: a number alone tells nobody where to look.
+func (t *terminal) warnedList() {
+	for i, w := range t.warned {
+		if i == shownWarned {
+			t.more(4, len(t.warned)-i, "warning")
+			break
+		}
+		tag, look := fmt.Sprintf("%-10s", strings.ToUpper(w.severity.String())), severityStyle(w.severity)
+		if w.exploited {
+			tag, look = "EXPLOITED ", boldRed
+		}
+		what := w.what
+		if len(w.platforms) > 0 {
+			what += ", " + strings.Join(w.platforms, ", ")
+		}
+		t.entry(4, tag, look, t.safe(what), plainStyle)
+	}
 }
 
 func (t *terminal) rules(counts []ruleCount, outcomes func(int) string) {
