@@ -185,6 +185,11 @@ func (p *Program) complain(err error) {
 		for _, problem := range problems {
 			fmt.Fprintf(p.Stderr, "%s\n", report.SafeText(problem.Error()))
 		}
+	} else if doing, several := listed(err); len(several) > 1 {
+		fmt.Fprintf(p.Stderr, "cleanbill: could not %s: it has %d problems\n", report.SafeText(doing), len(several))
+		for _, problem := range several {
+			fmt.Fprintf(p.Stderr, "%s\n", report.SafeText(problem.Error()))
+		}
 	} else {
 		fmt.Fprintf(p.Stderr, "cleanbill: %s\n", report.SafeText(err.Error()))
 	}
@@ -200,6 +205,18 @@ func joined(err error) []error {
 		return nil
 	}
 	return several.Unwrap()
+}
+
+// listed returns what failed and why, if the reason is several errors that errors.Join put together.
+func listed(err error) (doing string, several []error) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if failure, ok := err.(*core.Failure); ok {
+			if several := joined(failure.Err); len(several) > 0 {
+				return failure.Doing, several
+			}
+		}
+	}
+	return "", nil
 }
 
 // gate returns the gate of this run. progress may be nil.

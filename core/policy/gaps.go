@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -129,7 +130,7 @@ func (j *judgement) missing() []core.Gap {
 					Examination: name,
 					Subject:     digest,
 					Why:         []string{fmt.Sprintf("there was no examination %q", name)},
-					Remedy:      "scan again with this version of Cleanbill, and judge the evidence of every job",
+					Remedy:      missingRemedy(name, slices.Sorted(maps.Keys(made[digest]))),
 					Rule:        "require: " + name,
 				})
 			}
@@ -212,4 +213,21 @@ func (j *judgement) inOrder(gaps []core.Gap) []core.Gap {
 func (j *judgement) compareGaps(a, b core.Gap) int {
 	return cmp.Or(j.bySubject(a.Subject, b.Subject), cmp.Compare(a.Examination, b.Examination), cmp.Compare(a.Status, b.Status),
 		cmp.Compare(a.Rule, b.Rule), slices.Compare(a.Why, b.Why), cmp.Compare(a.Remedy, b.Remedy))
+}
+
+// missingRemedy says what to do about a required examination that nobody made, most often a name that is misspelt.
+func missingRemedy(name string, made []string) string {
+	again := "scan again with this version of Cleanbill, and judge the evidence of every job"
+	if near := nearest(name, append(slices.Clone(made), requirable()...)); near != "" && near != name {
+		return fmt.Sprintf("if the policy means %q, write that; otherwise %s", near, again)
+	}
+	return again
+}
+
+// requirable are the names that are not those of hooks and other tools.
+func requirable() []string {
+	return []string{
+		core.ExamineTarget, core.ExamineLayers, core.ExaminePackages, core.ExamineAdvisories, core.ExamineDistro,
+		core.ExamineSecrets, core.ExamineMisconfigurations, ExamineBaseSignatures,
+	}
 }
