@@ -344,14 +344,29 @@ func (r *reader) word(n *yaml.Node) string {
 	return value
 }
 
-func (r *reader) words(n *yaml.Node) []string {
+// importPrefix stands before the names of the examinations of imported reports.
+const importPrefix = "import:"
+
+// examination is the name of one: a word, or "import:" and a word.
+func (r *reader) examination(n *yaml.Node) string {
+	if rest, ok := strings.CutPrefix(n.Value, importPrefix); ok {
+		bare := *n
+		bare.Value = rest
+		return importPrefix + r.word(&bare)
+	}
+	return r.word(n)
+}
+
+func (r *reader) words(n *yaml.Node) []string { return r.list(n, r.word) }
+
+func (r *reader) list(n *yaml.Node, read func(*yaml.Node) string) []string {
 	if n.Kind != yaml.SequenceNode {
 		r.reject(n, "this must be a list, not %s", kindOf(n))
 		return nil
 	}
 	words := []string{}
 	for _, item := range n.Content {
-		word := r.word(item)
+		word := read(item)
 		if slices.Contains(words, word) {
 			r.reject(item, "%q is here a second time", word)
 		}
@@ -361,7 +376,7 @@ func (r *reader) words(n *yaml.Node) []string {
 }
 
 func (r *reader) required(n *yaml.Node) []string {
-	names := r.words(n)
+	names := r.list(n, r.examination)
 	if n.Kind == yaml.SequenceNode && len(names) == 0 {
 		r.reject(n, "this list must not be empty: evidence of nothing would pass")
 	}
@@ -386,7 +401,7 @@ func (r *reader) acceptances(n *yaml.Node) []acceptance {
 	for _, item := range n.Content {
 		var a acceptance
 		seen := r.keys(item, map[string]func(*yaml.Node){
-			"examination": func(n *yaml.Node) { a.Examination = r.word(n) },
+			"examination": func(n *yaml.Node) { a.Examination = r.examination(n) },
 			"code":        func(n *yaml.Node) { a.Code = r.word(n) },
 			"reason":      func(n *yaml.Node) { a.Reason = r.text(n) },
 		})

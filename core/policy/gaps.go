@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 )
@@ -217,6 +218,9 @@ func (j *judgement) compareGaps(a, b core.Gap) int {
 
 // missingRemedy says what to do about a required examination that nobody made, most often a name that is misspelt.
 func missingRemedy(name string, made []string) string {
+	if tool, ok := strings.CutPrefix(name, importPrefix); ok {
+		return fmt.Sprintf("join the report of %s with --import FILE, or with: cleanbill import FILE --into EVIDENCE", tool)
+	}
 	again := "scan again with this version of Cleanbill, and judge the evidence of every job"
 	if near := nearest(name, append(slices.Clone(made), requirable()...)); near != "" && near != name {
 		return fmt.Sprintf("if the policy means %q, write that; otherwise %s", near, again)
