@@ -38,7 +38,7 @@ A gate with that baseline refuses what is new by the change, and warns of what t
 				return err
 			}
 			v := r.Verdict
-			_, err = fmt.Fprintf(p.Stdout, "%s: %d findings, of which policy %s refuses %d; %d gaps\n", report.SafeText(file),
+			_, err = fmt.Fprintf(p.Stdout, "%s: %d findings, of which policy %s refuses %d; gaps: %d\n", report.SafeText(file),
 				v.Counts.Findings, report.SafeText(v.Policy.Name), len(v.Refusals), len(v.Gaps))
 			return err
 		},

@@ -102,6 +102,9 @@ func (p *Program) showAnswer(a gate.AdvisoryAnswer) error {
 // nothingKnown says what an empty answer means, which is not that all is well where nobody looked.
 func nothingKnown(a gate.AdvisoryAnswer) string {
 	switch {
+	case a.Advisories.Starter && !strings.HasPrefix(a.Query, "pkg:"):
+		return "nothing is known of it, in a small selection of advisories, which are found by their own ids only (GO-…, GHSA-…);\n" +
+			"ask about a package by its package URL, or get the whole set with: cleanbill advisories update"
 	case a.Advisories.Starter:
 		return "nothing is known of it, in a small selection of advisories"
 	case len(a.Gaps) > 0:

@@ -531,15 +531,18 @@ func (n names) warned(outcomes []core.Outcome, k known) []warned {
 	for i := range outcomes {
 		o := &outcomes[i]
 		f := k.of(o.Subject, o.Fingerprint)
+		if f != nil && f.Kind == core.KindSuppression {
+			continue // what a change asks for has a list of its own
+		}
 		what := placed(o.Message, f)
 		g := groups[what]
 		if g == nil {
-			g = &group{warned: warned{what: what, known: o.Held}, subjects: map[core.Digest]bool{}}
+			g = &group{warned: warned{what: what, known: true}, subjects: map[core.Digest]bool{}}
 			groups[what] = g
 			order = append(order, what)
 		}
 		g.subjects[o.Subject] = true
-		g.warned.known = g.warned.known && o.Held
+		g.warned.known = g.warned.known && o.Cause != "" && o.Cause != core.CauseCode
 		if f != nil {
 			g.warned.severity = max(g.warned.severity, bounded(f.Severity))
 			g.warned.exploited = g.warned.exploited || f.Exploited != nil
