@@ -74,12 +74,14 @@ func (p *Program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cleanbill",
 		Short: "The gate that a container build must pass",
-		Long: `Cleanbill reads every layer of a container image once, lists what is in it, matches that
-against advisories, and gives one verdict by one policy, for exactly the digest that it read.
+		Long: `Cleanbill reads sources and every layer of a container image once, looks for vulnerable packages,
+secrets and misconfigurations, joins what other analysers find, and gives one verdict by one policy, for exactly the
+digests that it read.
 
 Exit codes: 0 passed, 1 refused by a rule, 2 wrong usage or configuration,
             3 undecided: something could not be examined, and nothing is passed unseen.`,
-		Example: `  cleanbill gate registry.example/app:1.4
+		Example: `  cleanbill gate .
+  cleanbill gate registry.example/app:1.4
   cleanbill gate oci:build/image --output json=verdict.json
   cleanbill sbom app.tar --format spdx`,
 		Version:       p.Version,
