@@ -20,6 +20,9 @@ import (
 //   - So are findings in files at the same line with a weakness in common, and secrets at the same line, if they are of
 //     different tools or none is ours: two of ours are two.
 //
+// Two of ours that another tool takes for one stay two, and so do findings whose ids contradict each other: a report that
+// names several flaws in one finding must not make one of them, which a waiver for the other would excuse with it.
+//
 // Our own finding comes first, then the worst; its severity remains, unless it is unknown. Ids, tools, places, links
 // and statements of all are kept. A suppression remains only if all have it: what one tool was told to ignore, another
 // has found all the same.
@@ -38,6 +41,7 @@ func unify(findings []core.Finding) []core.Finding {
 		for before := 0; before != len(list); {
 			before = len(list)
 			list = merged(merged(list, sameKeys), sameByDoubt)
+			order(list) // so that doing it again begins as this ends
 		}
 		out = append(out, list...)
 	}
@@ -59,8 +63,24 @@ func merged(list []core.Finding, same func([]core.Finding, func(i, j int))) []co
 		return int32(i)
 	}
 	groups := map[int32][]core.Finding{}
+	holds := map[int32]held{}
+	holding := func(i int, r int32) held {
+		if h, ok := holds[r]; ok {
+			return h
+		}
+		return heldBy(&list[i])
+	}
 	same(list, func(i, j int) {
 		a, b := root(i), root(j)
+		if a == b {
+			return
+		}
+		first, second := holding(int(a), a), holding(int(b), b)
+		bridge := foreign(&list[i]) || foreign(&list[j])
+		if bridge && first.ours && second.ours || !first.agrees(second) {
+			return
+		}
+		holds[a] = first.with(second)
 		parent[b] = a
 		groups[a], groups[b] = nil, nil
 	})
@@ -83,6 +103,57 @@ func merged(list []core.Finding, same func([]core.Finding, func(i, j int))) []co
 		}
 	}
 	return out
+}
+
+// held is what the findings that are joined so far are: whether one is ours, and the ids that each name one flaw.
+type held struct {
+	ours bool
+	ids  []string // sorted
+}
+
+func heldBy(f *core.Finding) held {
+	h := held{ours: !foreign(f)}
+	if f.Package == nil {
+		return h
+	}
+	for _, id := range append([]string{f.Rule}, f.Aliases...) {
+		if oneFlaw(id) {
+			h.ids = append(h.ids, id)
+		}
+	}
+	slices.Sort(h.ids)
+	h.ids = slices.Compact(h.ids)
+	return h
+}
+
+// agrees reports whether two can be one flaw: of each database that both name, they name the same. Ours may know more
+// names of a flaw than another tool.
+func (h held) agrees(other held) bool {
+	for _, database := range databases() {
+		a, b := of(database, h.ids), of(database, other.ids)
+		if len(a) > 0 && len(b) > 0 && !slices.Equal(a, b) && (!h.ours || !within(b, a)) && (!other.ours || !within(a, b)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (h held) with(other held) held {
+	return held{ours: h.ours || other.ours, ids: union(h.ids, other.ids)}
+}
+
+func of(database string, ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		if strings.HasPrefix(id, database) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func within(some, all []string) bool {
+	return !slices.ContainsFunc(some, func(id string) bool { return !slices.Contains(all, id) })
 }
 
 // sameKeys joins findings that have a key in common.
@@ -146,7 +217,7 @@ func placesOf(f *core.Finding) []string {
 	var out []string
 	for _, l := range f.Locations {
 		for _, w := range weaknesses {
-			if l.Line > 0 {
+			if l.Line > 0 && l.Commit == "" { // a line of an old commit is not that of today
 				out = append(out, string(f.Kind)+"\x00"+l.Path+"\x00"+strconv.Itoa(l.Line)+"\x00"+w)
 			}
 		}
@@ -178,18 +249,18 @@ func idsOf(f *core.Finding) []string {
 // oneFlaw reports whether an id names a single flaw, as those of most databases do. Distributors publish for an update,
 // which mends several.
 func oneFlaw(id string) bool {
-	for _, prefix := range []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "MAL-", "HSEC-",
-		"RSEC-", "GSD-", "npm:",
-		"DEBIAN-CVE-", "UBUNTU-CVE-", "ALPINE-CVE-", "BIT-", "EUVD-", "PSF-"} {
-		if strings.HasPrefix(id, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(databases(), func(prefix string) bool { return strings.HasPrefix(id, prefix) })
+}
+
+// databases are the beginnings of ids of those that give each flaw its own.
+func databases() []string {
+	return []string{"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-", "OSV-", "SNYK-", "MAL-", "HSEC-", "RSEC-", "GSD-", "npm:",
+		"DEBIAN-CVE-", "UBUNTU-CVE-", "ALPINE-CVE-", "BIT-", "EUVD-", "PSF-"}
 }
 
 // sameByDoubt joins what other tools say of packages with the finding that it must be about: ours of the same package
-// or, where a tool left out the ecosystem or the version, the only one that fits.
+// or, where a tool left out the ecosystem or the version, the only one that fits. What fits several flaws of ours is about
+// none of them in particular.
 func sameByDoubt(list []core.Finding, join func(i, j int)) {
 	byID := map[string][]int{}
 	for i := range list {
@@ -217,12 +288,21 @@ func sameByDoubt(list []core.Finding, join func(i, j int)) {
 			}
 		}
 		switch {
+		case len(exact) > 0 && !oneOf(list, exact):
 		case len(exact) > 0:
 			join(slices.MinFunc(exact, func(a, b int) int { return compareFindings(&list[a], &list[b]) }), i)
 		case len(near) == 1:
 			join(near[0], i)
 		}
 	}
+}
+
+// oneOf reports whether findings are of one flaw, such as those of a library for two architectures.
+func oneOf(list []core.Finding, numbers []int) bool {
+	first := idsOf(&list[numbers[0]])
+	return !slices.ContainsFunc(numbers[1:], func(i int) bool {
+		return !slices.ContainsFunc(idsOf(&list[i]), func(id string) bool { return slices.Contains(first, id) })
+	})
 }
 
 // vaguer reports whether a names b, but leaves something out.
@@ -271,8 +351,8 @@ func add(out, f *core.Finding) {
 	out.VEX = unionVEX(out.VEX, f.VEX)
 	out.Locations = unionLocations(out.Locations, f.Locations)
 	out.Suppressions = common(out.Suppressions, f.Suppressions)
-	if out.Fix.State == core.FixUnknown && out.Fix.Text == "" {
-		out.Fix = f.Fix
+	if out.Fix.State == core.FixUnknown && out.Fix.Text == "" && f.Fix.State != core.FixNotAffected {
+		out.Fix = f.Fix // but that something is not affected is an excuse, which one of several cannot give
 	}
 	if out.Exploited == nil {
 		out.Exploited = f.Exploited

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -257,4 +258,59 @@ func sortedParts(list []core.Finding) []core.Finding {
 		})
 	}
 	return e.Findings
+}
+
+// A report that takes several flaws for one must not make one of them: a waiver, a statement or a baseline for one would
+// excuse the others.
+func TestAnotherToolDoesNotMakeOneOfSeveralFlaws(t *testing.T) {
+	second := func(f core.Finding) core.Finding {
+		return changed(f, func(f *core.Finding) { f.Fingerprint += "2" })
+	}
+	rotated := changed(secretBy("cleanbill", "run.sh"), func(f *core.Finding) { f.Locations[0].Commit = "c0ffee" })
+	for name, findings := range map[string][]core.Finding{
+		"two of ours by their ids":            {ours("CVE-1"), ours("CVE-2"), theirs("Snyk", "CVE-1", "CVE-2")},
+		"two of ours by ids of two kinds":     {ours("CVE-1"), ours("CVE-2", "GHSA-2"), theirs("Snyk", "CVE-1", "GHSA-2")},
+		"two of ours, one without a CVE":      {ours("CVE-1"), ours("GHSA-2"), theirs("Snyk", "CVE-1", "GHSA-2")},
+		"one of ours, and an id of another":   {ours("CVE-1"), theirs("Snyk", "CVE-1", "CVE-2")},
+		"three of other tools":                {theirs("a", "CVE-1"), theirs("b", "CVE-1", "CVE-2"), theirs("c", "CVE-2")},
+		"a chain of other tools":              {theirs("a", "CVE-1", "GHSA-1"), theirs("b", "GHSA-1", "CVE-2")},
+		"two of ours in one line by CWE":      {code("cleanbill", "D", 3, "CWE-1"), second(code("cleanbill", "D", 3, "CWE-2")), code("b", "D", 3, "CWE-1", "CWE-2")},
+		"a secret in a line of an old commit": {rotated, secretBy("b", "run.sh")},
+	} {
+		got := unify(slices.Clone(findings))
+		for _, f := range findings {
+			if foreign(&f) {
+				continue
+			}
+			if !slices.ContainsFunc(got, func(g core.Finding) bool {
+				return !foreign(&g) && g.Fingerprint == f.Fingerprint && (f.Package == nil || !slices.ContainsFunc(g.Aliases,
+					func(id string) bool { return strings.HasPrefix(id, "CVE-") }))
+			}) {
+				t.Errorf("%s: %s is lost, or has an id that another has:\n%v", name, f.Fingerprint, got)
+			}
+		}
+		if len(got) < 2 || slices.ContainsFunc(got, func(g core.Finding) bool {
+			return len(g.SeenBy) > 2 || len(g.SeenBy) == 2 && g.Package != nil
+		}) {
+			t.Errorf("%s: %d findings\n%v", name, len(got), got)
+		}
+	}
+	// Ours may know more names than another tool, and tools that name the same flaws together agree.
+	for name, findings := range map[string][]core.Finding{
+		"fewer ids than ours":     {ours("GO-1", "CVE-1", "CVE-2"), theirs("Trivy", "CVE-2")},
+		"the same ids":            {theirs("a", "CVE-1", "CVE-2"), theirs("b", "CVE-1", "CVE-2")},
+		"ours in two places, one": {ours("CVE-1"), theirs("a", "CVE-1"), theirs("b", "CVE-1", "SNYK-1")},
+	} {
+		if got := unify(findings); len(got) != 1 {
+			t.Errorf("%s: %d findings\n%v", name, len(got), got)
+		}
+	}
+}
+
+func TestThatAnotherToolCallsItNotAffectedExcusesNothing(t *testing.T) {
+	theirs := changed(theirs("Trivy", "CVE-1"), func(f *core.Finding) { f.Fix = core.Fix{State: core.FixNotAffected} })
+	got := unify([]core.Finding{ours("CVE-1"), theirs})
+	if len(got) != 1 || got[0].Fix.State == core.FixNotAffected {
+		t.Errorf("%v", got)
+	}
 }
