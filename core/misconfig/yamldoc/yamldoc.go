@@ -134,32 +134,50 @@ func (n Node) Text() string {
 // IsNull reports whether the node is an explicit null.
 func (n Node) IsNull() bool { r := n.real(); return r != nil && r.Tag == "!!null" }
 
-// Is reports whether the node is the given word, in any case: true, "true" and True are all the same to their readers.
-func (n Node) Is(word string) bool { return n.Exists() && strings.EqualFold(n.Text(), word) }
+// Is reports whether the node is the given word, in any case: true, "true" and True are all the same to their readers,
+// and so are the words for true and false of YAML 1.1, which kubectl and Compose still read.
+//
+// https://yaml.org/type/bool.html
+func (n Node) Is(word string) bool {
+	if !n.Exists() {
+		return false
+	}
+	said := strings.ToLower(n.Text())
+	switch word {
+	case "true":
+		return slices.Contains([]string{"true", "yes", "on", "y"}, said)
+	case "false":
+		return slices.Contains([]string{"false", "no", "off", "n"}, said)
+	}
+	return said == strings.ToLower(word)
+}
 
 // Get follows keys, each of which is in the mapping of the one before. Merge keys are followed; of a key that is there
 // twice the last counts, as for their readers.
 func (n Node) Get(keys ...string) Node {
 	for _, key := range keys {
-		_, n = n.pair(key, 0)
+		_, n = n.pair(key, map[*yaml.Node]bool{})
 	}
 	return n
 }
 
 // Key returns the node of a key itself, for its place.
 func (n Node) Key(key string) Node {
-	k, _ := n.pair(key, 0)
+	k, _ := n.pair(key, map[*yaml.Node]bool{})
 	return k
 }
 
-func (n Node) pair(key string, depth int) (k, v Node) {
+// pair finds a key in a mapping, or in those merged into it, however many merges away. What was searched is not
+// searched again: that would find nothing, and merges may lead to the same mappings in very many ways.
+func (n Node) pair(key string, searched map[*yaml.Node]bool) (k, v Node) {
 	r := n.real()
-	if r == nil || r.Kind != yaml.MappingNode || depth > 8 {
+	if r == nil || r.Kind != yaml.MappingNode || searched[r] {
 		return Node{}, Node{}
 	}
+	searched[r] = true
 	for i := len(r.Content) - 2; i >= 0; i -= 2 {
-		if r.Content[i].Kind == yaml.ScalarNode && r.Content[i].Value == key {
-			return Node{r.Content[i]}, Node{r.Content[i+1]}
+		if name := (Node{r.Content[i]}); name.IsScalar() && name.real().Value == key {
+			return name, Node{r.Content[i+1]}
 		}
 	}
 	for i := 0; i+1 < len(r.Content); i += 2 {
@@ -168,7 +186,7 @@ func (n Node) pair(key string, depth int) (k, v Node) {
 		}
 		merged := Node{r.Content[i+1]}
 		for _, m := range append(merged.Items(), merged) {
-			if k, v := m.pair(key, depth+1); v.Exists() {
+			if k, v := m.pair(key, searched); v.Exists() {
 				return k, v
 			}
 		}
@@ -181,36 +199,35 @@ type Pair struct{ Key, Value Node }
 
 // Pairs are the keys of a mapping in order, those merged in last.
 func (n Node) Pairs() []Pair {
+	var all []Pair
+	n.pairs(&all, map[string]bool{}, map[*yaml.Node]bool{})
+	return all
+}
+
+// pairs adds the keys of a mapping that are not there yet, and then those of what is merged into it.
+func (n Node) pairs(all *[]Pair, names map[string]bool, seen map[*yaml.Node]bool) {
 	r := n.real()
-	if r == nil || r.Kind != yaml.MappingNode {
-		return nil
+	if r == nil || r.Kind != yaml.MappingNode || seen[r] {
+		return
 	}
-	var own, merged []Pair
+	seen[r] = true
+	var merged []Node
+	own := len(*all)
 	for i := 0; i+1 < len(r.Content); i += 2 {
-		if r.Content[i].Tag == "!!merge" {
-			from := Node{r.Content[i+1]}
-			for _, m := range append(from.Items(), from) {
-				if mr := m.real(); mr != nil && mr.Kind == yaml.MappingNode {
-					for j := 0; j+1 < len(mr.Content); j += 2 {
-						merged = append(merged, Pair{Node{mr.Content[j]}, Node{mr.Content[j+1]}})
-					}
-				}
-			}
-			continue
+		key, value := Node{r.Content[i]}, Node{r.Content[i+1]}
+		switch {
+		case r.Content[i].Tag == "!!merge":
+			merged = append(merged, append(value.Items(), value)...)
+		case !names[key.Text()]:
+			*all = append(*all, Pair{key, value})
 		}
-		own = append(own, Pair{Node{r.Content[i]}, Node{r.Content[i+1]}})
 	}
-	names := make(map[string]bool, len(own))
-	for _, p := range own {
+	for _, p := range (*all)[own:] {
 		names[p.Key.Text()] = true
 	}
-	for _, p := range merged {
-		if !names[p.Key.Text()] {
-			names[p.Key.Text()] = true
-			own = append(own, p)
-		}
+	for _, m := range merged {
+		m.pairs(all, names, seen)
 	}
-	return own
 }
 
 // Items are the entries of a list.

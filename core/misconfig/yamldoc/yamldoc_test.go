@@ -69,6 +69,50 @@ func TestBombsEndInAnErrorAndNotInMemory(t *testing.T) {
 	}
 }
 
+func TestMergesOfMergesAndAliasedKeysAreFollowed(t *testing.T) {
+	text := "m0: &m0 {deep: yes}\n"
+	for i := 1; i <= 40; i++ {
+		text += fmt.Sprintf("m%d: &m%d {<<: *m%d, k%d: x}\n", i, i, i-1, i)
+	}
+	n := first(t, text+"k: &k named\nend: {<<: *m40}\n*k : found\n")
+	if !n.Get("end", "deep").Is("true") || n.Get("end").Key("k1").Line() != 2 {
+		t.Error("what is merged many times over is not found")
+	}
+	if got := len(n.Get("end").Pairs()); got != 41 {
+		t.Errorf("%d pairs, want 41", got)
+	}
+	if n.Get("named").Text() != "found" {
+		t.Error("a key that is an alias is not found")
+	}
+	value, err := n.Get("end").Value()
+	if m, ok := value.(map[string]any); err != nil || !ok || m["deep"] == nil || m["<<"] != nil {
+		t.Errorf("%v, %v", value, err)
+	}
+}
+
+func TestMergesThatLeadToTheSameAgainAndAgainCostLittle(t *testing.T) {
+	text := "m0: &m0 {a: b}\n"
+	for i := 1; i <= 30; i++ {
+		text += fmt.Sprintf("m%d: &m%d {<<: [%s*m%d]}\n", i, i, strings.Repeat(fmt.Sprintf("*m%d, ", i-1), 50), i-1)
+	}
+	n := first(t, text).Get("m30")
+	if n.Get("none").Exists() || len(n.Pairs()) != 1 {
+		t.Error("wrong answers")
+	}
+	loop := first(t, "a: &a {<<: *a, b: c}\n").Get("a")
+	if loop.Get("none").Exists() || len(loop.Pairs()) != 1 {
+		t.Error("wrong answers of a mapping that is merged into itself")
+	}
+}
+
+func TestWordsForTrueAndFalseAreThoseOfTheirReaders(t *testing.T) {
+	n := first(t, "a: yes\nb: On\nc: off\nd: text\n")
+	if !n.Get("a").Is("true") || !n.Get("b").Is("true") || !n.Get("c").Is("false") || n.Get("d").Is("true") ||
+		n.Get("none").Is("false") || !n.Get("d").Is("TEXT") {
+		t.Error("wrong answers")
+	}
+}
+
 func TestJSONWithTabsIsRead(t *testing.T) {
 	if first(t, "{\n\t\"a\": \"b\"\n}").Get("a").Text() != "b" {
 		t.Error("not read")
