@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -49,12 +50,10 @@ func (d documents) Analyze(ctx context.Context, f core.File) (core.Found, error)
 	s := rule.NewSource(f.Path, text)
 	c := rule.NewCollector(s)
 	docs, err := yamldoc.Parse(text)
-	if err != nil {
-		if certain(f.Path, text, err) {
-			c.Problem(err.Error())
-		}
-		return c.Found(d.known), nil
+	if err != nil && certain(f.Path, text, err) {
+		c.Problem(err.Error())
 	}
+	// Those that read documents one by one have used what is before the first that cannot be read.
 	d.examine(ctx, c, s, docs, f)
 	return c.Found(d.known), ctx.Err()
 }
@@ -96,7 +95,7 @@ func (d documents) examine(ctx context.Context, c *rule.Collector, s *rule.Sourc
 func promising(p string, text []byte) bool {
 	has := func(word string) bool { return bytes.Contains(text, []byte(word)) }
 	switch {
-	case has("apiVersion") && has("kind"):
+	case has("apiVersion") && has("kind"), disguised(text):
 		return true
 	case path.Ext(p) == ".json":
 		return false
@@ -106,6 +105,36 @@ func promising(p string, text []byte) bool {
 		return has("services")
 	}
 	return has("jobs:") || has("runs:") || has("script:") || has("include:")
+}
+
+// disguised reports whether words may stand in a text in other bytes than their own: in UTF-16, or with letters written
+// as escapes.
+func disguised(text []byte) bool {
+	if bytes.HasPrefix(text, []byte{0xFF, 0xFE}) || bytes.HasPrefix(text, []byte{0xFE, 0xFF}) {
+		return true
+	}
+	for rest := text; ; rest = rest[1:] {
+		at := bytes.IndexByte(rest, '\\')
+		if at < 0 || at+1 == len(rest) {
+			return false
+		}
+		if rest = rest[at:]; escapesLetter(rest[1:]) {
+			return true
+		}
+	}
+}
+
+// escapesLetter reports whether what follows a backslash stands for an ASCII letter, or for nothing at the end of a line.
+func escapesLetter(s []byte) bool {
+	digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[s[0]]
+	if digits == 0 {
+		return s[0] == '\n' || s[0] == '\r'
+	}
+	if len(s) <= digits {
+		return false
+	}
+	n, err := strconv.ParseUint(string(s[1:digits+1]), 16, 32)
+	return err == nil && (n|0x20 >= 'a' && n|0x20 <= 'z')
 }
 
 // certain reports whether a file that cannot be read is surely one that a family is about: by its name, or because it

@@ -153,6 +153,39 @@ func TestWhatSurelyIsOfAKindAndCannotBeReadIsAGap(t *testing.T) {
 	}
 }
 
+func TestManifestsInDisguiseAreFound(t *testing.T) {
+	pod := "apiVersion: v1\nkind: Pod\nspec: {hostNetwork: true, containers: [{name: c}]}\n"
+	wide := []byte{0xFF, 0xFE}
+	for _, c := range []byte(pod) {
+		wide = append(wide, c, 0)
+	}
+	for name, text := range map[string]string{
+		"escaped.yaml": `"\x61piVersion": v1` + "\n" + `"kin\u0064": Pod` + "\n" +
+			"spec: {hostNetwork: true, containers: [{name: c}]}\n",
+		"folded.yml": "? \"api\\\n  Version\"\n: v1\n? \"ki\\\n  nd\"\n: Pod\n" +
+			"spec: {hostNetwork: true, containers: [{name: c}]}\n",
+		"escaped.json": `{"\u0061piVersion": "v1", "\u006bind": "Pod", ` +
+			`"spec": {"hostNetwork": true, "containers": [{"name": "c"}]}}`,
+		"wide.yaml": string(wide),
+		// kubectl applies what is before the document that it cannot read.
+		"first.yaml": "# {{ x\n" + pod + "---\n@\n",
+	} {
+		findings, _ := found(tree(t, map[string]string{name: text}))
+		if !slices.ContainsFunc(findings, func(f string) bool {
+			return strings.HasSuffix(f, "kubernetes-host-namespaces")
+		}) {
+			t.Errorf("%s: %q", name, findings)
+		}
+	}
+	for text, want := range map[string]bool{
+		`"\n\t\u00e9"`: false, `\`: false, `\x4`: false, `\x41`: true, `c:\dir`: false, "a\\\nb": true,
+	} {
+		if disguised([]byte(text)) != want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+}
+
 func TestWhatLiesBesideCounts(t *testing.T) {
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n"
 	policy := "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n"

@@ -23,7 +23,7 @@ func TestFilesAreKnownByTheirNames(t *testing.T) {
 func TestPrivilegedServicesAreFound(t *testing.T) {
 	flags(t, "compose-privileged", serviceWith("privileged: true"), serviceWith("privileged: yes"),
 		"x-a: &a {privileged: true}\nservices: {a: {<<: "+
-		"*a}}\n")
+			"*a}}\n")
 	spares(t, "compose-privileged", serviceWith("privileged: false"), serviceWith("image: 'a:1'"))
 }
 

@@ -32,7 +32,8 @@ type TooLarge struct{ what string }
 // Error says what was too large.
 func (e *TooLarge) Error() string { return e.what }
 
-// Parse returns the documents of a text, empty ones left out.
+// Parse returns the documents of a text, empty ones left out. With an error, which is not that of a text that is too
+// large, it returns those before the first that cannot be read: readers such as kubectl use these.
 //
 // https://yaml.org/spec/1.2.2/
 func Parse(text []byte) (docs []Node, err error) {
@@ -45,6 +46,29 @@ func Parse(text []byte) (docs []Node, err error) {
 	if trimmed := bytes.TrimLeft(text, " \t\r\n"); len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
 		text = bytes.ReplaceAll(text, []byte{'\t'}, []byte{' '}) // JSON, where a tab is never within a string
 	}
+	if docs, err = decode(text); err == nil {
+		return docs, nil
+	}
+	docs, line := nil, 0
+	for rest := text; len(rest) > 0; {
+		one := rest
+		if at := bytes.Index(rest[1:], []byte("\n---")); at >= 0 {
+			one = rest[:at+2]
+		}
+		inner, wrong := decode(one)
+		if wrong != nil {
+			break
+		}
+		for _, doc := range inner {
+			shift(doc.at, line)
+		}
+		docs, rest, line = append(docs, inner...), rest[len(one):], line+bytes.Count(one, []byte{'\n'})
+	}
+	return docs, err
+}
+
+// decode returns the documents of a text if all can be read.
+func decode(text []byte) (docs []Node, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			docs, err = nil, errors.New("its YAML cannot be read")
@@ -57,11 +81,19 @@ func Parse(text []byte) (docs []Node, err error) {
 		case errors.Is(err, io.EOF):
 			return docs, nil
 		case err != nil:
-			return docs, fmt.Errorf("it is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+			return nil, fmt.Errorf("it is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		}
 		if len(doc.Content) == 1 && doc.Content[0].Tag != "!!null" {
 			docs = append(docs, Node{doc.Content[0]})
 		}
+	}
+}
+
+// shift moves a tree down by some lines.
+func shift(n *yaml.Node, lines int) {
+	n.Line += lines
+	for _, below := range n.Content {
+		shift(below, lines)
 	}
 }
 

@@ -113,6 +113,13 @@ func TestWordsForTrueAndFalseAreThoseOfTheirReaders(t *testing.T) {
 	}
 }
 
+func TestDocumentsBeforeOneThatCannotBeReadAreThere(t *testing.T) {
+	docs, err := Parse([]byte("a: b\n---\n# c\nd: e\n---\n@\n---\nf: g\n"))
+	if err == nil || len(docs) != 2 || docs[0].Key("a").Line() != 1 || docs[1].Key("d").Line() != 4 {
+		t.Errorf("%d documents, %v", len(docs), err)
+	}
+}
+
 func TestJSONWithTabsIsRead(t *testing.T) {
 	if first(t, "{\n\t\"a\": \"b\"\n}").Get("a").Text() != "b" {
 		t.Error("not read")
