@@ -2,7 +2,6 @@ package hook
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/jsonstream"
 )
 
 // govulncheckTool is the name under which the tool's results stand in the evidence.
@@ -47,22 +47,22 @@ const maxMessages = 1_000_000
 // call leads to it. A flaw that it names without a call is not reachable only if it looked for calls.
 func Govulncheck(r io.Reader) (Report, error) {
 	g := govulncheck{aliases: map[string][]string{}, found: map[[3]string]core.Reachability{}}
-	d := json.NewDecoder(r)
-	for n := 0; ; n++ {
+	messages := jsonstream.New(r)
+	for n := 0; messages.More(); n++ {
+		if n == maxMessages {
+			return Report{}, fmt.Errorf("it has more than %d messages", maxMessages)
+		}
 		var m govulncheckMessage
-		err := d.Decode(&m)
-		if errors.Is(err, io.EOF) {
-			break
+		err := messages.Decode(&m, maxElement)
+		if err == nil {
+			err = g.message(&m)
 		}
 		if err != nil {
 			return Report{}, fmt.Errorf("message %d: %w", n+1, err)
 		}
-		if n == maxMessages {
-			return Report{}, fmt.Errorf("it has more than %d messages", maxMessages)
-		}
-		if err := g.message(&m); err != nil {
-			return Report{}, fmt.Errorf("message %d: %w", n+1, err)
-		}
+	}
+	if err := messages.End(); err != nil {
+		return Report{}, err
 	}
 	if g.level == "" {
 		return Report{}, errors.New("it does not begin with the configuration of the scan")

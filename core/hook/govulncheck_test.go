@@ -57,6 +57,7 @@ func TestOtherStreamsAreRefused(t *testing.T) {
 		"another scanner":       strings.Replace(stream, `"scanner_name":"govulncheck"`, `"scanner_name":"x"`, 1),
 		"another protocol":      strings.Replace(stream, "v1.0.0", "v2.0.0", 1),
 		"two scans":             stream + stream,
+		"a member twice":        strings.Replace(stream, `"scanner_name"`, `"scanner_name":"x","scanner_name"`, 1),
 		"no configuration":      strings.Replace(stream, `{"config"`, `{"scanner_name":1,"konfig"`, 1),
 		"a finding of nothing":  stream + `{"finding":{"osv":"GO-1"}}`,
 		"a finding without one": stream + `{"finding":{"trace":[{"module":"x"}]}}`,

@@ -376,3 +376,24 @@ func TestAnElementThatNeverEndsIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatWouldCostMuchMoreMemoryThanItHasBytesIsRefused(t *testing.T) {
+	many := strings.Repeat("{},", 600_000) + "{}"
+	for name, tc := range map[string]struct{ format, text, want string }{
+		"objects of nothing": {"trivy", `[{"Vulnerabilities":[` + many + `]}]`, "more than 500000 objects"},
+		"attributes": {"checkstyle", `<checkstyle><file ` + strings.Repeat(`a="" `, 2<<20) + `/></checkstyle>`,
+			"in checkstyle: a tag or text of more than 8388608 bytes"},
+		"a text": {"bandit-xml", `<testsuite name="bandit"><testcase><error>` + strings.Repeat("x", 9<<20) +
+			`</error></testcase></testsuite>`, "a tag or text of more than 8388608 bytes"},
+	} {
+		_, err := hook.ReadAs(tc.format, strings.NewReader(tc.text))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %.300v, want %s", name, err, tc.want)
+		}
+	}
+	message := &endless{head: `{"config":{"scanner_name":"`, element: strings.Repeat("x", 1<<16)}
+	_, err := hook.ReadAs("govulncheck", message)
+	if err == nil || !strings.Contains(err.Error(), "longer than 67108864 bytes") {
+		t.Errorf("a message that never ends: %v", err)
+	}
+}

@@ -14,6 +14,8 @@ import (
 const (
 	// maxXML is the largest XML report in bytes. Unlike JSON it is not for results by the million.
 	maxXML = 256 << 20
+	// maxXMLToken is how long a start tag, with its attributes, or a piece of text may be, in bytes.
+	maxXMLToken = 8 << 20
 	// maxXMLDepth is how deep elements may be nested.
 	maxXMLDepth = 64
 )
@@ -21,6 +23,7 @@ const (
 // elements reads the elements of a document.
 type elements struct {
 	decoder *xml.Decoder
+	ration  *ration
 	path    []string
 	// ended says that a handler has read its element to the end.
 	ended bool
@@ -35,16 +38,19 @@ func eachElement(in input, start func(path []string, e xml.StartElement, all *el
 		return err
 	}
 	limited := &io.LimitedReader{R: text, N: maxXML + 1}
-	d := xml.NewDecoder(limited)
+	part := &ration{src: limited}
+	d := xml.NewDecoder(part)
 	d.CharsetReader = charset
-	all := &elements{decoder: d}
+	all := &elements{decoder: d, ration: part}
 	for {
-		token, err := d.Token()
+		token, err := all.token()
 		switch {
 		case limited.N <= 0:
 			return fmt.Errorf("it is larger than %d bytes", maxXML)
 		case errors.Is(err, io.EOF) && len(all.path) == 0 && all.seen:
 			return nil
+		case errors.Is(err, errToken):
+			return all.fail(err.Error())
 		case err != nil:
 			return all.fail("it is cut off, or no XML: " + err.Error())
 		}
@@ -68,12 +74,36 @@ func eachElement(in input, start func(path []string, e xml.StartElement, all *el
 	}
 }
 
+// token reads the next part of the document.
+func (e *elements) token() (xml.Token, error) {
+	e.ration.left = maxXMLToken
+	return e.decoder.Token()
+}
+
+// ration is a reader that gives so much until it is told otherwise. A decoder keeps all of a token in memory, and some
+// ten times as much for one of many attributes.
+type ration struct {
+	src  io.Reader
+	left int
+}
+
+var errToken = fmt.Errorf("a tag or text of more than %d bytes", maxXMLToken)
+
+func (r *ration) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, errToken
+	}
+	n, err := r.src.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
+
 // text reads the rest of an element that was just started, and returns the text in it.
 func (e *elements) text() (string, error) {
 	e.ended = true
 	var b strings.Builder
 	for depth := 1; depth > 0; {
-		token, err := e.decoder.Token()
+		token, err := e.token()
 		if err != nil {
 			return "", e.fail(err.Error())
 		}

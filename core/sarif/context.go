@@ -162,6 +162,16 @@ func (c *context) array(element func(i int) error) error {
 	return c.reader.Array(element)
 }
 
+// few reads an array of what is kept in memory, of which there are not many.
+func (c *context) few(element func() error) error {
+	return c.array(func(i int) error {
+		if i == maxElements {
+			return c.reader.Fail(fmt.Sprintf("more than %d elements", maxElements))
+		}
+		return element()
+	})
+}
+
 func (c *context) text(s *string) (err error) {
 	if c.reader.Null() {
 		return nil
@@ -175,7 +185,7 @@ func (c *context) keep(s *string) error {
 	if err := c.text(s); err != nil {
 		return err
 	}
-	if c.kept += len(*s); c.kept > maxKept {
+	if c.kept += len(*s) + textCost; c.kept > maxKept {
 		return c.reader.Fail(fmt.Sprintf("rules, artifacts and notifications of more than %d bytes", maxKept))
 	}
 	return nil
@@ -501,7 +511,7 @@ func (c *context) invocation() error {
 		case "toolExecutionNotifications", "toolConfigurationNotifications":
 			return c.array(func(int) error { return c.notification() })
 		case "ruleConfigurationOverrides":
-			return c.array(func(int) error { return c.override() })
+			return c.few(c.override)
 		case "workingDirectory":
 			p, err := c.place()
 			c.roots = c.roots.With(p.uri)

@@ -19,6 +19,10 @@ const (
 	maxKept  = 128 << 20
 	// maxArtifacts is of one run.
 	maxArtifacts = 1_000_000
+	// maxElements is of one list of suppressions, taxa or the like.
+	maxElements = 100_000
+	// textCost is what even an empty text costs that is kept, in bytes.
+	textCost = 16
 	// maxText is the longest text that is read, in bytes. What is passed over may be longer.
 	maxText = 1 << 20
 	// maxLocations is how many locations of one result are kept.

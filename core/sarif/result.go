@@ -91,13 +91,13 @@ func (c *context) readResult() (result, error) {
 		case "partialFingerprints":
 			return c.fingerprints(&x.partial)
 		case "suppressions":
-			return c.array(func(int) error {
+			return c.few(func() error {
 				s, err := c.suppression()
 				x.suppressions = append(x.suppressions, s)
 				return err
 			})
 		case "taxa":
-			return c.array(func(int) error {
+			return c.few(func() error {
 				ref, err := c.reference()
 				x.taxa = c.taxon(x.taxa, ref)
 				return err

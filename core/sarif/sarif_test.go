@@ -328,6 +328,14 @@ func TestMalformedFilesGiveOneErrorThatSaysWhere(t *testing.T) {
 	if _, _, err := tryRead(long); err == nil || !strings.Contains(err.Error(), "more than 100000 rules") {
 		t.Errorf("too many rules: %v", err)
 	}
+	long = file(tool, `"results":[{"suppressions":[`+strings.Repeat(`{},`, 100_000)+`{}]}]`)
+	if _, _, err := tryRead(long); err == nil || !strings.Contains(err.Error(), "[100000]: more than 100000 elements") {
+		t.Errorf("too many suppressions: %v", err)
+	}
+	long = file(tool, `"results":[{"message":{"arguments":[`+strings.Repeat(`"",`, 9<<20)+`""]}}]`)
+	if _, _, err := tryRead(long); err == nil || !strings.Contains(err.Error(), "of more than 134217728 bytes") {
+		t.Errorf("too many empty texts: %v", err)
+	}
 }
 
 func TestTheCallerCanStop(t *testing.T) {

@@ -1,13 +1,19 @@
 package jsonstream
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/strictjson"
 )
+
+// maxObjects is how many objects, however small, a value may hold that is decoded at once: two bytes of text can become
+// hundreds in memory.
+const maxObjects = 500_000
 
 // Decode reads one value of at most so many bytes into v, as encoding/json does. Repeated members are errors in it too.
 func (r *Reader) Decode(v any, most int) error {
@@ -18,6 +24,9 @@ func (r *Reader) Decode(v any, most int) error {
 	raw, err := r.capture(most, r.Skip)
 	if err != nil {
 		return err
+	}
+	if n := bytes.Count(raw, []byte{'{'}); n > maxObjects {
+		return r.within(at, "", fmt.Sprintf("it holds more than %d objects", maxObjects))
 	}
 	inner, err := strictjson.NewReader(raw, MaxDepth)
 	if err == nil {
