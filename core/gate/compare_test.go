@@ -201,8 +201,8 @@ func TestFilesThatSilenceToolsAreKnown(t *testing.T) {
 		".hadolint.yml": true, ".trivyignore": true, "x/.bandit": true, ".eslintrc.json": true, "web/eslint.config.mjs": true, ".golangci.yml": true,
 		".golangci.yaml": true, ".checkov.yaml": true, "kics.config": true, ".snyk": true, ".nsprc": true, "osv-scanner.toml": true, ".grype.yaml": true,
 		"zizmor.yml": true, ".github/zizmor.yml": true, "app.openvex.json": true, ".vex/a.json": true, "a/.vex/b": true, ".cargo/audit.toml": true,
-		".github/codeql/x.yml": true,
-		"main.go":              false, "eslint.js": false, "cleanbill.yaml": false, "vex/a.json": false, "audit.toml": false, "x/.github/codeql/x.yml": false,
+		".github/codeql/x.yml": true, "a/.oxlintrc.json": true, "sgconfig.yml": true,
+		"main.go": false, "eslint.js": false, "cleanbill.yaml": false, "vex/a.json": false, "audit.toml": false, "x/.github/codeql/x.yml": false,
 		"trivyignore": false, "": false,
 	} {
 		if got := excuseOf(all, name) != ""; got != want {

@@ -70,6 +70,8 @@ func excuses() []excuse {
 		{".eslintrc*", "says which rules ESLint leaves out"},
 		{"eslint.config.*", "says which rules ESLint leaves out"},
 		{".eslintignore", "says which files ESLint does not look at"},
+		{".oxlintrc*", "says which rules Oxlint leaves out"},
+		{"sgconfig.y*ml", "says which rules ast-grep uses"},
 		{".golangci.y*ml", "says which findings golangci-lint leaves out"},
 		{".golangci.toml", "says which findings golangci-lint leaves out"},
 		{".golangci.json", "says which findings golangci-lint leaves out"},

@@ -80,6 +80,41 @@ func TestClientProvedPresetsFindThePlantedFlaw(t *testing.T) {
 	}
 }
 
+// TestClientSettingsInTheSourcesSilenceNoTool runs real programs over sources that tell them to look away.
+func TestClientSettingsInTheSourcesSilenceNoTool(t *testing.T) {
+	presets, err := hook.Presets()
+	check(t, err)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"app.js": "/* eslint security/detect-child-process: \"off\", no-eval: \"off\" */\n" +
+			"const cp = require(\"child_process\");\nmodule.exports = x => { cp.exec(\"ls \" + x); eval(x); };\n",
+		"sgconfig.yml":   "ruleDirs: []\nlanguageGlobs: {html: [\"*.js\"]}\n",
+		".gitignore":     "*.js\n",
+		".eslintignore":  "*.js\n",
+		".oxlintrc.json": `{"ignorePatterns": ["**"], "rules": {"no-eval": "off"}}`,
+	} {
+		check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	check(t, os.Mkdir(filepath.Join(dir, ".git"), 0o755))
+	survey, err := hook.Look(t.Context(), dir, 1000)
+	check(t, err)
+	for name, want := range map[string]string{
+		"eslint": "security/detect-child-process", "ast-grep": "javascript-eval", "oxlint": "eslint(no-eval)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := slices.IndexFunc(presets, func(h hook.Hook) bool { return h.Name == name })
+			clients.Analyser(t, presets[i].Argv[0])
+			runner := &hook.Runner{Getenv: os.Getenv, Dir: t.TempDir()}
+			result := runner.Run(t.Context(), hook.Target{Survey: survey}, []hook.Hook{presets[i]})[0]
+			if !slices.ContainsFunc(result.Report.Findings, func(f core.Finding) bool {
+				return f.Rule == want && len(f.Suppressions) == 0
+			}) {
+				t.Errorf("%s is missing: %+v, %+v", want, result.Report.Findings, result.Examination)
+			}
+		})
+	}
+}
+
 // withDatabase lets govulncheck use a database of one flaw of the standard library, instead of the one in the network.
 func withDatabase(t *testing.T, h hook.Hook, presets []hook.Hook) hook.Hook {
 	t.Helper()

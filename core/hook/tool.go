@@ -51,9 +51,14 @@ func within(p, dir string) bool {
 func safePath(searchPath, source string) string {
 	var kept []string
 	for _, dir := range filepath.SplitList(searchPath) {
-		if filepath.IsAbs(dir) && !within(filepath.Clean(dir), source) {
-			kept = append(kept, dir)
+		if !filepath.IsAbs(dir) || within(filepath.Clean(dir), source) {
+			continue
 		}
+		// By another name, or through a link, it may lead into the sources all the same.
+		if real, err := filepath.EvalSymlinks(dir); err == nil && within(real, source) {
+			continue
+		}
+		kept = append(kept, dir)
 	}
 	return strings.Join(kept, string(filepath.ListSeparator))
 }
