@@ -64,6 +64,8 @@ type file struct {
 	final []int
 	// ignored says what the ignore file keeps out of the context; nil if there is none.
 	ignored *ignored
+	// escape is what a line ends with that goes on in the next one.
+	escape rune
 }
 
 // stage is one FROM.
@@ -124,6 +126,9 @@ func read(ctx context.Context, c *rule.Collector, s *rule.Source) (f *file, err 
 			f, err = nil, fmt.Errorf("its parser cannot read it: %v", p)
 		}
 	}()
+	if syntax, _, _, ok := parser.DetectSyntax(s.Text); ok && !official(syntax) {
+		c.Problem(fmt.Sprintf("it is for the frontend %q, which may read it in another way than BuildKit's own", syntax))
+	}
 	parsed, err := parser.Parse(bytes.NewReader(s.Text))
 	if err != nil {
 		return nil, err
@@ -135,13 +140,13 @@ func read(ctx context.Context, c *rule.Collector, s *rule.Source) (f *file, err 
 	if len(parsed.AST.Children) > maxSteps {
 		return nil, fmt.Errorf("it has more than the %d instructions that are read", maxSteps)
 	}
-	f = &file{source: s}
+	f = &file{source: s, escape: parsed.EscapeToken}
 	global := map[string]string{}
 	for _, a := range arguments {
 		addArguments(global, a.Args)
 	}
 	for _, st := range stages {
-		f.addStage(st, global, parsed.EscapeToken)
+		f.addStage(st, global)
 	}
 	if len(f.stages) == 0 {
 		return nil, fmt.Errorf("it has no FROM")
@@ -152,6 +157,14 @@ func read(ctx context.Context, c *rule.Collector, s *rule.Source) (f *file, err 
 	slices.Reverse(f.final)
 	f.readScripts(ctx, c)
 	return f, nil
+}
+
+// official reports whether a syntax directive names BuildKit's own frontend.
+//
+// https://docs.docker.com/build/buildkit/frontend/
+func official(syntax string) bool {
+	name := strings.TrimPrefix(known.ParseReference(strings.Fields(syntax + " -")[0]).Name, "docker.io/")
+	return name == "docker/dockerfile" || name == "docker/dockerfile-upstream"
 }
 
 func addArguments(env map[string]string, arguments []instructions.KeyValuePairOptional) {
@@ -198,13 +211,13 @@ func expand(word string, env map[string]string) string {
 	return out
 }
 
-func (f *file) addStage(st instructions.Stage, global map[string]string, escape rune) {
+func (f *file) addStage(st instructions.Stage, global map[string]string) {
 	index := len(f.stages)
 	s := stage{name: st.Name, base: expand(st.BaseName, global), on: -1}
 	s.first, s.last = lines(st.Location)
 	s.unknown = strings.Contains(s.base, "$") || s.base == ""
 	s.on = f.stageNamed(s.base)
-	s.foreign = escape != '\\' || isWindows(s.base) || s.on >= 0 && f.stages[s.on].foreign
+	s.foreign = isWindows(s.base) || s.on >= 0 && f.stages[s.on].foreign
 	env := map[string]string{}
 	if s.on >= 0 {
 		for i := len(f.steps) - 1; i >= 0; i-- {
@@ -252,10 +265,8 @@ func (f *file) addStep(st step, global map[string]string) map[string]string {
 			}
 		})
 	case *instructions.ShellCommand:
-		if len(c.Shell) > 0 && !posix(c.Shell[0]) {
-			f.stages[st.stage].foreign = true
-		} else if len(c.Shell) > 0 {
-			f.stages[st.stage].foreign = false
+		if len(c.Shell) > 0 { // which may be started by another program, such as env
+			f.stages[st.stage].foreign = !slices.ContainsFunc(c.Shell, posix)
 		}
 	case *instructions.OnbuildCommand:
 		if inner := onbuild(c.Expression); inner != nil {

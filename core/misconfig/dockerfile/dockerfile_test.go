@@ -76,6 +76,26 @@ func TestFilesAreKnownByTheirNames(t *testing.T) {
 	}
 }
 
+func TestDirectivesHideNothing(t *testing.T) {
+	flags(t, "dockerfile-sudo",
+		"# escape=`\nFROM alpine:3.20\nRUN true && `\n  sudo ls\nUSER 1\n",
+		"FROM alpine:3.20\nSHELL [\"/usr/bin/env\", \"bash\", \"-c\"]\nRUN sudo ls\nUSER 1\n",
+		"# syntax=docker/dockerfile:1\n# check=skip=all\nFROM alpine:3.20\nRUN sudo ls\nUSER 1\n")
+	spares(t, "dockerfile-sudo",
+		"# escape=`\nFROM mcr.microsoft.com/windows/servercore:ltsc2022\nRUN dir C:\\ & (\n",
+		"FROM x:1\nSHELL [\"powershell\", \"-Command\"]\nRUN if ($a) { sudo }\n")
+	for syntax, want := range map[string]int{
+		"docker/dockerfile": 0, "docker/dockerfile:1.7@sha256:" + strings.Repeat("0", 64): 0,
+		"docker.io/docker/dockerfile:1": 0, "docker/dockerfile-upstream:master": 0,
+		"evil.example/docker/dockerfile:1": 1, "docker/dockerfiles": 1, "evil/frontend": 1,
+	} {
+		got := examine(t, "# syntax = "+syntax+"\nFROM alpine:3.20\nUSER 1\n").Problems
+		if len(got) != want || want > 0 && !strings.Contains(fmt.Sprint(got[0]), "is for the frontend") {
+			t.Errorf("%s: %q", syntax, got)
+		}
+	}
+}
+
 func TestPlacesAreThoseOfTheFile(t *testing.T) {
 	text := "FROM alpine:3.20\n\nRUN --mount=type=cache,target=/x \\\n  # why\n\n  true && \\\n    sudo ls\n"
 	got := found(t, "dockerfile-sudo", text)

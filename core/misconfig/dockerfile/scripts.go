@@ -23,6 +23,9 @@ func (f *file) readScripts(ctx context.Context, c *rule.Collector) {
 		}
 		for _, p := range f.pieces(*st, run) {
 			s, err := shell.Parse(p.text)
+			if err != nil && f.escape != '\\' {
+				continue // the other escape is for Windows, whose images do not all have its name
+			}
 			if err != nil {
 				c.Problem(fmt.Sprintf("the command in line %d cannot be read as a shell script: %v", st.first, err))
 				continue
@@ -50,6 +53,8 @@ func (f *file) pieces(st step, run *instructions.RunCommand) []piece {
 			}
 		}
 		return []piece{{quoted(run.CmdLine), st.first - 1}}
+	case len(run.Files) == 0 && f.escape != '\\':
+		return []piece{{strings.Join(run.CmdLine, " "), st.first - 1}} // in one line: a shell does not know such breaks
 	case len(run.Files) == 0:
 		return []piece{{f.runText(st), st.first - 1}}
 	}
