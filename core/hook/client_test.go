@@ -88,10 +88,14 @@ func TestClientSettingsInTheSourcesSilenceNoTool(t *testing.T) {
 	for name, text := range map[string]string{
 		"app.js": "/* eslint security/detect-child-process: \"off\", no-eval: \"off\" */\n" +
 			"const cp = require(\"child_process\");\nmodule.exports = x => { cp.exec(\"ls \" + x); eval(x); };\n",
-		"sgconfig.yml":   "ruleDirs: []\nlanguageGlobs: {html: [\"*.js\"]}\n",
-		".gitignore":     "*.js\n",
-		".eslintignore":  "*.js\n",
-		".oxlintrc.json": `{"ignorePatterns": ["**"], "rules": {"no-eval": "off"}}`,
+		"sgconfig.yml": "ruleDirs: []\nlanguageGlobs: {html: [\"*.js\"]}\n",
+		"go.mod":       "module x\n\ngo 1.21\n",
+		"a.go": "package x\n\nimport \"strings\"\n\nfunc f() {\n\tstrings.TrimSpace(\"a\")\n" +
+			"\t//lint:ignore SA4017 x\n\tstrings.TrimSpace(\"b\")\n}\n",
+		"staticcheck.conf": "checks = [\"none\"]\n",
+		".gitignore":       "*.js\n",
+		".eslintignore":    "*.js\n",
+		".oxlintrc.json":   `{"ignorePatterns": ["**"], "rules": {"no-eval": "off"}}`,
 	} {
 		check(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
@@ -100,6 +104,7 @@ func TestClientSettingsInTheSourcesSilenceNoTool(t *testing.T) {
 	check(t, err)
 	for name, want := range map[string]string{
 		"eslint": "security/detect-child-process", "ast-grep": "javascript-eval", "oxlint": "eslint(no-eval)",
+		"staticcheck": "SA4017",
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := slices.IndexFunc(presets, func(h hook.Hook) bool { return h.Name == name })
@@ -110,6 +115,11 @@ func TestClientSettingsInTheSourcesSilenceNoTool(t *testing.T) {
 				return f.Rule == want && len(f.Suppressions) == 0
 			}) {
 				t.Errorf("%s is missing: %+v, %+v", want, result.Report.Findings, result.Examination)
+			}
+			if name == "staticcheck" && !slices.ContainsFunc(result.Report.Findings, func(f core.Finding) bool {
+				return f.Rule == want && len(f.Suppressions) == 1
+			}) {
+				t.Errorf("what a comment suppresses is missing: %+v", result.Report.Findings)
 			}
 		})
 	}
