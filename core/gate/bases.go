@@ -262,6 +262,9 @@ func (f *base) under(ctx context.Context, image *core.ImageFacts, l limit.Limits
 	if err != nil {
 		return 0, err
 	}
+	if len(diffIDs) == 0 { // such as a chart or an attestation that they signed too: every image would begin with it
+		return 0, &notSigned{"what it names as its base has no layers: no image is built on that"}
+	}
 	if len(diffIDs) > len(image.Layers) {
 		return 0, &notSigned{fmt.Sprintf("the image has %d layers and the base that it names %d: it was not built on that",
 			len(image.Layers), len(diffIDs))}

@@ -178,6 +178,12 @@ func TestAListedBaseNeedsASignatureOfWhoIsListed(t *testing.T) {
 			y.sign("bases/plain", y.digest(y.base), sign(mine, y.digest(y.base)))
 			return y.build(y.foreign, y.host+"/bases/plain:1", y.digest(y.base))
 		}, "", policy.RuleBaseUnsigned, "was not built on that"},
+		{"an image that claims what has no layers", func(y *yard) string {
+			chart := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+			y.must(remote.Write(y.tag("bases/chart:1"), chart))
+			y.sign("bases/chart", y.digest(chart), sign(mine, y.digest(chart)))
+			return y.build(y.foreign, y.host+"/bases/chart:1", y.digest(chart))
+		}, "", policy.RuleBaseUnsigned, "has no layers"},
 		{"a base that is not there", func(y *yard) string { return y.build(y.base, y.host+"/bases/gone:1", y.digest(y.base)) },
 			"", policy.RuleBaseUnsigned, "no such image"},
 		{"a registry that does not answer", func(y *yard) string {
