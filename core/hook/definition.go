@@ -124,5 +124,6 @@ func (h *Hook) Granted() []string {
 // reserved are names of examinations that are not a hook's.
 func reserved() []string {
 	return []string{core.ExamineTarget, core.ExamineLayers, core.ExaminePackages, core.ExamineAdvisories, core.ExamineDistro,
-		"secrets", "secret", "misconfig", "misconfiguration", "baseline", "vex", "auto", "none"}
+		core.ExamineSecrets, "secret", core.ExamineMisconfigurations, "misconfig", "misconfiguration", "base-signatures",
+		"sonarqube", "suppressions", "import", "policy", "baseline", "vex", "auto", "none"}
 }
