@@ -2,11 +2,13 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/network"
+	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/sonar"
 )
 
@@ -24,6 +26,12 @@ type Sonar struct {
 	URL string
 	// Wait is how long the analysis is waited for; 0 is five minutes.
 	Wait time.Duration
+}
+
+// requiredSonar reports whether the plan says which server and project answer what the policy requires: the author of a
+// change could name a server of his own.
+func requiredSonar(p Plan, judge *policy.Policy) bool {
+	return p.Sonar.asks() && slices.Contains(judge.Required(), sonar.Examination)
 }
 
 func (s *Sonar) asks() bool {

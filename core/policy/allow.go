@@ -11,7 +11,8 @@ import (
 // Allowable returns the settings that a policy can leave to flags, variables and inputs when a change is judged. All of
 // them can make a verdict laxer, and whoever writes a change can often write those as well.
 func Allowable() []string {
-	return []string{"policy", "platforms", "advisories", "offline", "imports", "limits", "baseline", "history", "hooks"}
+	return []string{"policy", "platforms", "advisories", "offline", "imports", "limits", "baseline", "history", "hooks",
+		"sonar"}
 }
 
 // allowed reads the list of settings that are left to flags. An empty list takes back what the extended policy leaves.
