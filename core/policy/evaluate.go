@@ -102,6 +102,7 @@ func (j *judgement) evaluateChunk(rules, part []int, outcomes []core.Outcome) ma
 		}
 		j.attribute(&o, f.Kind, cause)
 		outcomes[i] = o
+		j.refused[number] = o.Action == core.ActionFail
 	}
 	return broken
 }

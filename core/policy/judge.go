@@ -43,7 +43,7 @@ func (p *Policy) Judge(e *core.Evidence, b *core.Baseline, now time.Time) core.V
 	v.Gaps = append(v.Gaps, gaps...)
 	v.Accepted = accepted
 	v.Upgrades = append(v.Upgrades, j.upgrades(v.Refusals)...)
-	v.AfterUpgrades = afterUpgrades(v)
+	v.AfterUpgrades = j.afterUpgrades(v)
 	v.Decision = decide(v)
 	return v
 }
@@ -88,6 +88,7 @@ type judgement struct {
 	images   map[core.Digest]*core.ImageFacts
 	packages map[packageKey]*core.Package
 	broken   []*brokenRule // by the number of the rule
+	refused  []bool        // by the number of the finding: whether a rule of the policy file refuses it
 	// spent is the cost of the expressions with loops; once it was over the budget, none of them is evaluated (tooDear).
 	budget  uint64
 	spent   atomic.Uint64
@@ -120,6 +121,7 @@ func newJudgement(p *Policy, e *core.Evidence, now time.Time) *judgement {
 		images:   make(map[core.Digest]*core.ImageFacts, len(e.Images)),
 		packages: make(map[packageKey]*core.Package, len(e.Packages)),
 		broken:   make([]*brokenRule, len(p.rules)),
+		refused:  make([]bool, len(e.Findings)),
 	}
 	for i := range e.Subjects {
 		s := &e.Subjects[i]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/version"
+	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
 )
 
 // upgradeKey is what one upgrade changes: one version of a package or, for distributions, of a source package.
@@ -39,8 +40,7 @@ func (j *judgement) upgrades(refusals []core.Outcome) []core.Upgrade {
 	groups := map[upgradeKey]*upgradeGroup{}
 	for i := range j.evidence.Findings {
 		f := &j.evidence.Findings[i]
-		if f.Package == nil || f.Fix.State != core.FixAvailable || len(fixesOf(f)) == 0 ||
-			!refused[refusalKey{f.Subject, f.Fingerprint}] {
+		if !upgradable(f) || !refused[refusalKey{f.Subject, f.Fingerprint}] {
 			continue
 		}
 		pkg := j.packageOf(f)
@@ -61,6 +61,10 @@ func (j *judgement) upgrades(refusals []core.Outcome) []core.Upgrade {
 			cmp.Compare(a.Package, b.Package), cmp.Compare(a.From, b.From), cmp.Compare(a.Ecosystem, b.Ecosystem))
 	})
 	return all
+}
+
+func upgradable(f *core.Finding) bool {
+	return f.Package != nil && f.Fix.State == core.FixAvailable && len(fixesOf(f)) > 0
 }
 
 type refusalKey struct {
@@ -137,8 +141,9 @@ func (j *judgement) baseThatBrings(p *core.Package) string {
 	return cut(name)
 }
 
-// afterUpgrades is what a verdict with these upgrades would be.
-func afterUpgrades(v core.Verdict) *core.AfterUpgrades {
+// afterUpgrades is what a verdict with these upgrades would be. Two versions of a package have one fingerprint, and there
+// may be an upgrade for only one of them.
+func (j *judgement) afterUpgrades(v core.Verdict) *core.AfterUpgrades {
 	if len(v.Upgrades) == 0 {
 		return nil
 	}
@@ -148,11 +153,27 @@ func afterUpgrades(v core.Verdict) *core.AfterUpgrades {
 			fixed[refusalKey{u.Subject, f}] = true
 		}
 	}
+	stay, refused := map[refusalKey]bool{}, map[refusalKey]int{} // findings that no upgrade removes
+	for i := range j.evidence.Findings {
+		f := &j.evidence.Findings[i]
+		if key := (refusalKey{f.Subject, f.Fingerprint}); fixed[key] && !upgradable(f) {
+			stay[key] = true
+			if j.refused[i] {
+				refused[key]++
+			}
+		}
+	}
 	after := core.Verdict{Gaps: v.Gaps}
 	for _, r := range v.Refusals {
-		if r.Fingerprint == "" || !fixed[refusalKey{r.Subject, r.Fingerprint}] {
-			after.Refusals = append(after.Refusals, r)
+		key := refusalKey{r.Subject, r.Fingerprint}
+		switch {
+		case r.Fingerprint == "" || !fixed[key], stay[key] && strings.HasPrefix(r.Rule, rego.Prefix):
+		case refused[key] > 0:
+			refused[key]--
+		default:
+			continue
 		}
+		after.Refusals = append(after.Refusals, r)
 	}
 	return &core.AfterUpgrades{Decision: decide(after), Refusals: len(after.Refusals), Gaps: len(after.Gaps)}
 }

@@ -102,6 +102,23 @@ func TestUpgradesAreTheFewestAndTheSmallest(t *testing.T) {
 	}
 }
 
+// Two versions of a package have one fingerprint.
+func TestAnUpgradeOfOneVersionDoesNotPromiseTheOther(t *testing.T) {
+	upgradable, stuck := in("npm", "lodash", "4.17.1"), in("npm", "lodash", "3.0.0")
+	one, other := vulnerable("CVE-1", upgradable, core.SeverityHigh, "4.17.9"), vulnerable("CVE-1", stuck, core.SeverityHigh, "0")
+	other.Fix, other.Fingerprint = core.Fix{State: core.FixNone}, one.Fingerprint
+	e := evidence()
+	e.Packages, e.Findings = []core.Package{upgradable, stuck}, []core.Finding{one, other}
+	v := profile(t, "strict").Judge(&e, nil, now)
+	if a := v.AfterUpgrades; len(v.Refusals) != 2 || a == nil || a.Refusals != 1 || a.Decision != core.Refused {
+		t.Errorf("of %d refusals remain %+v", len(v.Refusals), a)
+	}
+	// The standard profile only warns of what has no fix.
+	if v := standard(t).Judge(&e, nil, now); len(v.Refusals) != 1 || v.AfterUpgrades.Refusals != 0 {
+		t.Errorf("of %d refusals remain %+v", len(v.Refusals), v.AfterUpgrades)
+	}
+}
+
 func TestTheTargetFixesEveryFlaw(t *testing.T) {
 	tests := map[string]struct {
 		ecosystem, from string
