@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -31,7 +32,7 @@ type PreviewPlan struct {
 // Preview is what a policy would have done to past verdicts.
 type Preview struct {
 	Policy core.PolicyRef `json:"policy"`
-	// Verdicts counts the documents that were judged, and Same those whose decision and outcomes are the same.
+	// Verdicts counts the documents that were judged, and Same those whose decision, outcomes and gaps are the same.
 	Verdicts int `json:"verdicts"`
 	Same     int `json:"same"`
 	// Changed are the others, ordered by decision, worst first, and by the document's path.
@@ -57,7 +58,11 @@ type Previewed struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// RuleChange counts outcomes of one rule and action that only one of two verdicts has.
+// actionGap stands for what keeps a verdict from passing without being refused: the rule is then the examination, with what
+// asks for it.
+const actionGap core.Action = "gap"
+
+// RuleChange counts outcomes of one rule and action, or gaps, that only one of two verdicts has.
 type RuleChange struct {
 	Action core.Action `json:"action"`
 	Rule   string      `json:"rule"`
@@ -169,7 +174,17 @@ type ruleOf struct {
 	rule   string
 }
 
-// ruleChanges counts for each rule the outcomes that only one of two verdicts on the same evidence has.
+// gapsOf are the gaps of a verdict in the form of outcomes.
+func gapsOf(v *core.Verdict) []core.Outcome {
+	var all []core.Outcome
+	for _, g := range v.Gaps {
+		all = append(all, core.Outcome{Rule: fmt.Sprintf("%s (%s)", g.Examination, g.Rule), Subject: g.Subject,
+			Message: strings.Join(g.Why, "; ")})
+	}
+	return all
+}
+
+// ruleChanges counts for each rule the outcomes and gaps that only one of two verdicts on the same evidence has.
 func ruleChanges(before, after *core.Verdict) []RuleChange {
 	counts := map[ruleOf]RuleChange{}
 	count := func(action core.Action, rule string, more, fewer int) {
@@ -181,6 +196,7 @@ func ruleChanges(before, after *core.Verdict) []RuleChange {
 		before, after []core.Outcome
 	}{
 		{core.ActionFail, before.Refusals, after.Refusals},
+		{actionGap, gapsOf(before), gapsOf(after)},
 		{core.ActionWarn, before.Warnings, after.Warnings},
 		{core.ActionIgnore, before.Ignored, after.Ignored},
 	} {
@@ -210,7 +226,7 @@ func ruleChanges(before, after *core.Verdict) []RuleChange {
 }
 
 func sortChanges(all []RuleChange) {
-	rank := map[core.Action]int{core.ActionFail: 0, core.ActionWarn: 1, core.ActionIgnore: 2}
+	rank := map[core.Action]int{core.ActionFail: 0, actionGap: 1, core.ActionWarn: 2, core.ActionIgnore: 3}
 	slices.SortFunc(all, func(a, b RuleChange) int {
 		return cmp.Or(cmp.Compare(rank[a.Action], rank[b.Action]), cmp.Compare(a.Rule, b.Rule))
 	})

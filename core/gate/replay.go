@@ -72,9 +72,6 @@ func differences(a, b *core.Verdict) []string {
 	for _, c := range ruleChanges(a, b) {
 		out = append(out, fmt.Sprintf("%s by rule %s: %d more, %d fewer", pluralOf(c.Action), c.Rule, c.More, c.Fewer))
 	}
-	if len(a.Gaps) != len(b.Gaps) {
-		out = append(out, fmt.Sprintf("there were %d gaps and are %d", len(a.Gaps), len(b.Gaps)))
-	}
 	if len(out) == 0 {
 		out = append(out, "decision, rules and counts are the same; only what is said of them differs")
 	}
@@ -88,6 +85,8 @@ func pluralOf(a core.Action) string {
 		return "refusals"
 	case core.ActionWarn:
 		return "warnings"
+	case actionGap:
+		return "gaps"
 	}
 	return "ignored"
 }
