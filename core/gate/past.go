@@ -53,7 +53,23 @@ func (g *Gate) past(ctx context.Context, p PastPlan) (*past, error) {
 	if err := g.pastPolicy(ctx, t, p); err != nil {
 		return nil, err
 	}
+	if document.Verdict.Baseline == nil && p.Advisories != "" { // nothing is looked up, but whoever names a set asks
+		set, err := g.openSet(ctx, p.Advisories, AdvisoryAccess{Offline: p.Offline})
+		if err != nil {
+			return nil, err
+		}
+		t.sameAdvisories(p.Advisories, set.Source().Digest)
+	}
 	return t, g.pastBaseline(ctx, t, p)
+}
+
+// sameAdvisories reports whether a set is the one that the verdict is by.
+func (t *past) sameAdvisories(name string, digest core.Digest) bool {
+	used := t.document.Evidence.Advisories.Digest
+	if digest != used {
+		t.miss("the advisories %s are others: the verdict is by %s, and these are %s", name, used, digest)
+	}
+	return digest == used
 }
 
 func (g *Gate) pastPolicy(ctx context.Context, t *past, p PastPlan) error {
@@ -72,6 +88,8 @@ func (g *Gate) pastPolicy(ctx context.Context, t *past, p PastPlan) error {
 		t.miss("the policy %s (%s) was not found: %v", ref.Name, ref.Digest, err)
 	case found.Ref().Digest != ref.Digest:
 		t.miss("the policy %s is another: the verdict is by %s, and this is %s", place, ref.Digest, found.Ref().Digest)
+	case ref.Source != policy.BuiltIn && found.Ref().Name != ref.Name && slices.Contains(policy.Profiles(), ref.Name):
+		t.miss("the policy %s is not the profile %s, as the verdict calls it", place, ref.Name)
 	}
 	t.policy = found
 	return nil
@@ -116,8 +134,7 @@ func (g *Gate) pastAdvisories(ctx context.Context, t *past, p PastPlan) error {
 		if err != nil {
 			return err
 		}
-		if set.Source().Digest != used.Digest {
-			t.miss("the advisories %s are others: the verdict is by %s, and these are %s", p.Advisories, used.Digest, set.Source().Digest)
+		if !t.sameAdvisories(p.Advisories, set.Source().Digest) {
 			return nil
 		}
 		return rematch(ctx, set, t.baseline, t.document.Verdict.Time)
