@@ -61,8 +61,8 @@ func (p *Program) policyCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Say whether policies are right, with the place of everything that is not",
-		Long: `Check reads each policy with all that it extends, checks the types of its expressions, and prints
-"FILE: ok" with the number of its rules and its digest, or every problem as FILE:LINE:COLUMN.`,
+		Long: `Check reads each policy with all that it extends and all files that it names, checks the types of its
+expressions, and prints "FILE: ok" with the number of its rules and its digest, or every problem as FILE:LINE:COLUMN.`,
 		Example: "  cleanbill policy check .cleanbill.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -73,7 +73,7 @@ func (p *Program) policyCheckCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var failures []error
 			for _, name := range args {
-				read, err := p.gate(nil).Policy(cmd.Context(), name)
+				read, err := p.gate(nil).CheckPolicy(cmd.Context(), name)
 				if err != nil {
 					failures = append(failures, err)
 					continue

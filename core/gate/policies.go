@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
 
@@ -18,6 +19,21 @@ import (
 // error is a core.Failure: of the user's input, unless a registry could not be asked.
 func (g *Gate) Policy(ctx context.Context, name string) (*policy.Policy, error) {
 	c, err := (&sources{gate: g}).load(ctx, cmp.Or(name, policy.Default))
+	return c.Policy, err
+}
+
+// CheckPolicy reads a policy as Policy does, and the keys and documents that it names, as a run would: a policy is not
+// right while a run by it ends with an error.
+func (g *Gate) CheckPolicy(ctx context.Context, name string) (*policy.Policy, error) {
+	s := &sources{gate: g}
+	c, err := s.load(ctx, cmp.Or(name, policy.Default))
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := (Plan{}).under(c.Policy); err != nil {
+		return nil, err
+	}
+	_, err = s.readVEX(s.vexFiles(Plan{}, c.Policy), signature.Trust{})
 	return c.Policy, err
 }
 
