@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,7 +59,8 @@ type ruleID struct {
 	topics []string
 }
 
-func rooms() []room {
+// rooms are made once: topics are asked of them thousands of times.
+var rooms = sync.OnceValue(func() []room {
 	return []room{
 		{core.KindVulnerability, "packages of distributions and languages, in every layer and in sources, that an advisory names",
 			[]string{"Code", "Images"}, nil},
@@ -73,7 +75,7 @@ func rooms() []room {
 			[]ruleID{{id: policy.RuleBaseUnsigned}, {id: policy.RuleBaseUnpinned}}},
 		{core.KindMisconfiguration, "misconfigurations, each with its reason and its fix in [the list](misconfigurations.md)", nil, misconfigurations()},
 	}
-}
+})
 
 // misconfigurations maps every rule of the room to topics, by words of its id.
 func misconfigurations() []ruleID {
@@ -98,13 +100,15 @@ func misconfigurations() []ruleID {
 	}
 	var all []ruleID
 	for _, rule := range misconfig.Rules() {
-		id := ruleID{id: rule.ID}
-		for _, w := range words {
-			if regexp.MustCompile(w.pattern).MatchString(rule.ID) {
-				id.topics = append(id.topics, w.topics...)
+		all = append(all, ruleID{id: rule.ID})
+	}
+	for _, w := range words {
+		pattern := regexp.MustCompile(w.pattern)
+		for i := range all {
+			if pattern.MatchString(all[i].id) {
+				all[i].topics = append(all[i].topics, w.topics...)
 			}
 		}
-		all = append(all, id)
 	}
 	return all
 }
