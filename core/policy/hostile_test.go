@@ -81,6 +81,9 @@ func TestHostileConditionsStop(t *testing.T) {
 // Patterns, licenses and versions are written by strangers as well as by the policy. Whatever they are, judging ends
 // soon: what is too dear decides nothing, and leaves the verdict undecided.
 func TestHostilePatternsMeetHostileTexts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long under the race detector, and runs nothing side by side")
+	}
 	long := strings.Repeat("a", 4000) // the longest that is matched
 	e := evidence()
 	for range 4_000 {

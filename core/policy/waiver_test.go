@@ -222,6 +222,9 @@ func TestAPatternCannotTakeLong(t *testing.T) {
 // What all waivers together cost is bounded too. Over the bound none of them excuses, whichever came first, and the verdict
 // says so.
 func TestWaiversThatCostTooMuchExcuseNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long under the race detector, and runs nothing side by side")
+	}
 	var text strings.Builder
 	text.WriteString("version: 1\nextends: none\nrequire: [target]\nrules: [{name: all, when: 'true', action: warn}]\nwaivers:\n")
 	for i := range 300 {
