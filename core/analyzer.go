@@ -81,6 +81,14 @@ type Anchored interface {
 	Anchors() []string
 }
 
+// Follower is an Analyzer that says which symbolic links to files of an image it follows. Any other that wants a file by
+// the name of a link, and not by the file's own, is shown it under the link's; its layer may have to be read again for that.
+type Follower interface {
+	Analyzer
+	// Follows is asked for the path of the link.
+	Follows(link string) bool
+}
+
 // Glancer is an Analyzer that never reads a file: its name, size and mode say it all. File.Content may be empty, so that
 // the walk keeps nothing of files that nobody else wants.
 type Glancer interface {

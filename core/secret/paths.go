@@ -42,7 +42,9 @@ var lockfiles = []string{
 	"gradle.lockfile", "verification-metadata.xml", "packages.lock.json", "mix.lock", "pubspec.lock", "Podfile.lock",
 }
 
-// The names of files that people keep secrets in.
+// The names of files that people keep secrets in. A certificate is often one file with its key, so that .crt is here too;
+// and a link in etc/ssl/certs that ends in .pem then leads to a file that was looked at under its own name, without which
+// the layers of every image with a distribution's certificates would be read a second time.
 var (
 	secretNames = []string{
 		".npmrc", ".pypirc", ".netrc", "_netrc", ".git-credentials", ".dockercfg", ".dockerconfigjson", ".htpasswd", ".pgpass",
@@ -50,7 +52,7 @@ var (
 		"secrets.json", "wp-config.php", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "terraform.tfvars", "kubeconfig",
 		"application.properties", "application.yml", "application.yaml", "appsettings.json", "settings.xml",
 	}
-	secretEndings = []string{".pem", ".key", ".p12", ".pfx", ".ppk", ".jks", ".keystore", ".kdbx", ".tfstate", ".tfvars", ".ovpn",
+	secretEndings = []string{".pem", ".key", ".p12", ".pfx", ".ppk", ".crt", ".jks", ".keystore", ".kdbx", ".tfstate", ".tfvars", ".ovpn",
 		".asc", ".env"}
 )
 

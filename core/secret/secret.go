@@ -47,6 +47,10 @@ func (d *Detector) Images() core.Analyzer { return inImages{d} }
 // inImages passes over what distributions fill.
 type inImages struct{ *Detector }
 
+// Follows implements core.Follower. Only a link that is named like what keeps secrets can make a file that a distribution
+// has put there worth looking at: in every image links lead from etc to manuals, certificates and the like.
+func (d inImages) Follows(link string) bool { return keepsSecrets(link) }
+
 // Wants implements core.Analyzer.
 func (d inImages) Wants(path string, info fs.FileInfo) bool {
 	return info.Size() > 0 && (!system(path) && !filled(path) || keepsSecrets(path))

@@ -406,6 +406,14 @@ func TestOnlyTextsOfInterestAreWanted(t *testing.T) {
 			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
+	follower, ok := d.Images().(core.Follower)
+	if !ok || !follower.Follows("app/.env") || follower.Follows("etc/alternatives/awk.1.gz") {
+		t.Error("not the links that are named like what keeps secrets are followed in images")
+	}
+	// Debian's links in etc/ssl/certs end in .pem. What they lead to is looked at by its own name, and not again.
+	if !d.Images().Wants("usr/share/ca-certificates/mozilla/A.crt", one) {
+		t.Error("the layers of every image with certificates are read twice")
+	}
 	for head, want := range map[string]bool{"text": true, "": true, "\x7fELF\x02\x00": false, "\xff\xfeA\x00": true, "\xfe\xff\x00A": true, "\xff\xfe\x00\x00": false} {
 		if got := d.Sniff("a", []byte(head)); got != want {
 			t.Errorf("%q: %v", head, got)

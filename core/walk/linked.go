@@ -48,8 +48,9 @@ func (s *stack) nameLink(layer int, p string) {
 	}
 	info, realInfo := image.NewFileInfo(base(as), node.Size, node.Mode), image.NewFileInfo(base(real), node.Size, node.Mode)
 	own, _ := s.layers[layer].contents.Index.Lookup(p)
-	for i, a := range s.run.analyzers {
-		if a.anchors == nil && s.run.asks(i, as, info) && !s.run.asks(i, real, realInfo) {
+	for i := range s.run.analyzers {
+		a := &s.run.analyzers[i]
+		if a.anchors == nil && a.followed(as) && s.run.asks(i, as, info) && !s.run.asks(i, real, realInfo) {
 			s.hardLinks = append(s.hardLinks, hardLink{
 				place: place{layer, p}, seq: own.Seq, as: as, only: i, info: info,
 				target: place{from, at}, targetSeq: node.Seq, targetInfo: image.NewFileInfo(base(at), node.Size, node.Mode),
@@ -57,3 +58,6 @@ func (s *stack) nameLink(layer int, p string) {
 		}
 	}
 }
+
+// followed reports whether the analyzer follows a link at all.
+func (a *analyzer) followed(link string) bool { return a.follows == nil || a.follows.Follows(link) }

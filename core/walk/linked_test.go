@@ -76,6 +76,22 @@ func TestAFileIsReadUnderTheNameThatALinkGivesIt(t *testing.T) {
 	}
 }
 
+// choosy follows the links with a word in their names.
+type choosy struct {
+	lines
+	word string
+}
+
+func (c choosy) Follows(link string) bool { return strings.Contains(link, c.word) }
+
+func TestALinkIsFollowedForWhoeverFollowsIt(t *testing.T) {
+	layer := layertest.Layer(t, layertest.File("other", "a 1"), layertest.Symlink("x.pkgs", "other"), layertest.Symlink("y.pkgs", "other"))
+	e := walkImages(t, Options{Analyzers: []core.Analyzer{choosy{lines{"choosy", suffix(".pkgs")}, "y"}}}, parse(t, "app", layer))
+	if diff := gocmp.Diff([]string{"a@1 y.pkgs since 0"}, summary(e)); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+}
+
 func TestALinkBelongsToTheImagesThatHaveIt(t *testing.T) {
 	base := layertest.Layer(t, layertest.File("other", "a 1"))
 	with := parse(t, "with", base, layertest.Layer(t, layertest.Symlink("x.pkgs", "other")))

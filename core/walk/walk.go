@@ -91,6 +91,7 @@ type analyzer struct {
 	info    core.Info
 	sniffer core.Sniffer
 	relater core.Relater
+	follows core.Follower
 	anchors []string
 	// glances is true if it never reads a file.
 	glances bool
@@ -123,6 +124,7 @@ func newRun(ctx context.Context, o Options) (*run, context.Context) {
 		known.info.Examines = cmp.Or(known.info.Examines, core.ExaminePackages)
 		known.sniffer, _ = a.(core.Sniffer)
 		known.relater, _ = a.(core.Relater)
+		known.follows, _ = a.(core.Follower)
 		_, known.glances = a.(core.Glancer)
 		if anchored, ok := a.(core.Anchored); ok {
 			known.anchors = anchored.Anchors()
