@@ -14,7 +14,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
-	"github.com/cleanbill-ci/cleanbill/core/policy"
+	"github.com/cleanbill-ci/cleanbill/core/internal/diagnostic"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
@@ -181,15 +181,10 @@ func (p *Program) complain(err error) {
 		}
 		return
 	}
-	var problems policy.Problems
+	var problems diagnostic.Problems
 	if errors.As(err, &problems) && len(problems) > 1 {
-		fmt.Fprintf(p.Stderr, "cleanbill: the policy has %d problems\n", len(problems))
+		fmt.Fprintf(p.Stderr, "cleanbill: could not %s: it has %d problems\n", report.SafeText(doing(err)), len(problems))
 		for _, problem := range problems {
-			fmt.Fprintf(p.Stderr, "%s\n", report.SafeText(problem.Error()))
-		}
-	} else if doing, several := listed(err); len(several) > 1 {
-		fmt.Fprintf(p.Stderr, "cleanbill: could not %s: it has %d problems\n", report.SafeText(doing), len(several))
-		for _, problem := range several {
 			fmt.Fprintf(p.Stderr, "%s\n", report.SafeText(problem.Error()))
 		}
 	} else {
@@ -209,16 +204,15 @@ func joined(err error) []error {
 	return several.Unwrap()
 }
 
-// listed returns what failed and why, if the reason is several errors that errors.Join put together.
-func listed(err error) (doing string, several []error) {
+// doing says what could not be done because of problems: what the failure that holds them says.
+func doing(err error) string {
+	what := "go on"
 	for ; err != nil; err = errors.Unwrap(err) {
 		if failure, ok := err.(*core.Failure); ok {
-			if several := joined(failure.Err); len(several) > 0 {
-				return failure.Doing, several
-			}
+			what = failure.Doing
 		}
 	}
-	return "", nil
+	return what
 }
 
 // gate returns the gate of this run. progress may be nil.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
@@ -106,7 +107,7 @@ func findingsNamed(name string, e *core.Evidence, rules []policy.Rule) ([]string
 		unknown.Err = fmt.Errorf("%d fingerprints begin so: %s", len(byPrefix), strings.Join(shown, ", "))
 		unknown.Hint = "give more of the one that you mean"
 	default:
-		if near := policy.Nearest(name, unique(candidates), maxNear); len(near) > 0 {
+		if near := nearest.To(name, unique(candidates), maxNear); len(near) > 0 {
 			unknown.Hint = "did you mean " + strings.Join(near, ", ") + "?"
 		}
 	}

@@ -1,13 +1,9 @@
 package hook
 
 import (
-	"bytes"
-	"cmp"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"regexp"
@@ -20,6 +16,8 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 //go:embed presets.yaml
@@ -39,20 +37,7 @@ type Settings struct {
 const (
 	maxDefinitions = 1 << 20 // bytes
 	maxHooks       = 200
-	maxDepth       = 16
-	maxProblems    = 20
 )
-
-// Problem is one thing that is wrong with a definition.
-type Problem struct {
-	File string
-	// Line and Column count from 1; columns count characters.
-	Line, Column int
-	What         string
-}
-
-// Error gives the form that editors and log viewers make a link of.
-func (p Problem) Error() string { return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.What) }
 
 // Presets returns the presets of this program.
 func Presets() ([]Hook, error) { return ParsePresets("built-in presets", builtin) }
@@ -60,24 +45,24 @@ func Presets() ([]Hook, error) { return ParsePresets("built-in presets", builtin
 // ParsePresets reads a file of presets: a mapping with the key "presets", a list of definitions. Everything that is wrong
 // is reported together, with its place, within a core.Failure.
 func ParsePresets(name string, data []byte) ([]Hook, error) {
-	r := &reader{file: name}
+	r := newReader(name)
 	root, err := r.document(data)
 	if err != nil {
 		return nil, err
 	}
 	var all []Hook
-	seen := r.keys(root, map[string]func(*yaml.Node){
+	seen := r.Keys(root, map[string]func(*yaml.Node){
 		"presets": func(n *yaml.Node) { all = r.definitions(n, nil) },
 	})
 	if !seen["presets"] && root.Kind == yaml.MappingNode {
-		r.reject(root, `the key "presets" is missing`)
+		r.Reject(root, `the key "presets" is missing`)
 	}
 	return all, r.failure()
 }
 
 // ParseSettings reads a document that says what "hooks" says in a configuration: see ReadSettings.
 func ParseSettings(name string, data []byte, presets []Hook) (Settings, error) {
-	r := &reader{file: name}
+	r := newReader(name)
 	root, err := r.document(data)
 	if err != nil {
 		return Settings{}, err
@@ -98,8 +83,8 @@ func ParseSettings(name string, data []byte, presets []Hook) (Settings, error) {
 //	  require-barriers: [seccomp, landlock]
 //	  with: [...]               # definitions that are added to "auto"
 func ReadSettings(name string, value *yaml.Node, presets []Hook) (Settings, error) {
-	r := &reader{file: name}
-	if r.plain(value, 0); len(r.problems) > 0 {
+	r := newReader(name)
+	if !r.Plain(value) {
 		return Settings{}, r.failure()
 	}
 	return r.settings(value, presets), r.failure()
@@ -117,7 +102,7 @@ func Named(words string, presets []Hook) (Settings, error) {
 		case word == "none" && words == "none":
 		case i < 0:
 			return Settings{}, &core.Failure{Doing: "understand the hooks " + words, Usage: true,
-				Err:  fmt.Errorf("there is no preset %q", word),
+				Err:  fmt.Errorf("there is no preset %q%s", word, nearest.Hint(word, names(presets))),
 				Hint: "say auto, none, names of presets separated by commas, or a YAML file; see: cleanbill hooks list"}
 		default:
 			h := presets[i]
@@ -128,81 +113,26 @@ func Named(words string, presets []Hook) (Settings, error) {
 	return s, nil
 }
 
-// reader walks the YAML nodes and gathers what is wrong, so that one run reports everything.
-type reader struct {
-	file     string
-	problems []Problem
-}
+// reader reads the YAML of settings and definitions.
+type reader struct{ strictyaml.Reader }
 
-func (r *reader) reject(n *yaml.Node, format string, args ...any) {
-	r.problems = append(r.problems, Problem{r.file, max(n.Line, 1), max(n.Column, 1), fmt.Sprintf(format, args...)})
-}
+func newReader(name string) *reader { return &reader{strictyaml.Reader{File: name}} }
 
 func (r *reader) failure() error {
-	if len(r.problems) == 0 {
+	if len(r.Problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	all := make([]error, 0, maxProblems)
-	for _, p := range r.problems[:min(len(r.problems), maxProblems)] {
-		all = append(all, p)
-	}
-	return &core.Failure{Doing: "read the hooks in " + r.file, Err: errors.Join(all...), Usage: true}
+	return &core.Failure{Doing: "read the hooks in " + r.File, Err: r.Problems.Sorted().First(), Usage: true}
 }
-
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // document returns the one value that the file must be.
 func (r *reader) document(data []byte) (*yaml.Node, error) {
 	if len(data) > maxDefinitions {
-		return nil, &core.Failure{Doing: "read the hooks in " + r.file, Usage: true,
-			Err: &limit.Exceeded{Limit: "hooks-size", Max: maxDefinitions, Unit: "bytes", What: r.file}}
+		return nil, &core.Failure{Doing: "read the hooks in " + r.File, Usage: true,
+			Err: &limit.Exceeded{Limit: "hooks-size", Max: maxDefinitions, Unit: "bytes", What: r.File}}
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, second yaml.Node
-	switch err := decoder.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		r.reject(&doc, "it is empty")
-		return nil, r.failure()
-	case err != nil:
-		at := &yaml.Node{Line: 1, Column: 1}
-		what := err.Error()
-		if m := yamlError.FindStringSubmatch(what); m != nil {
-			what = m[2]
-			at.Line, _ = strconv.Atoi(m[1])
-		}
-		r.reject(at, "this is not YAML: %s", what)
-		return nil, r.failure()
-	}
-	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		r.reject(&second, "there is a second document")
-		return nil, r.failure()
-	}
-	root := doc.Content[0]
-	if r.plain(root, 0); len(r.problems) > 0 {
-		return nil, r.failure()
-	}
-	return root, nil
-}
-
-// plain rejects what makes YAML mean something else than it shows: anchors, aliases, merge keys and tags.
-func (r *reader) plain(n *yaml.Node, depth int) {
-	switch {
-	case depth > maxDepth:
-		r.reject(n, "this is nested deeper than %d levels", maxDepth)
-		return
-	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		r.reject(n, "anchors and aliases are not accepted; write the value where it is used")
-		return
-	case n.Tag == "!!merge" || n.Style&yaml.TaggedStyle != 0:
-		r.reject(n, "merge keys and tags are not accepted")
-		return
-	}
-	for _, child := range n.Content {
-		r.plain(child, depth+1)
-	}
+	root := r.Document(data, "it is empty")
+	return root, r.failure()
 }
 
 // settings reads the value of "hooks".
@@ -213,14 +143,14 @@ func (r *reader) settings(n *yaml.Node, presets []Hook) Settings {
 		return s
 	}
 	var with *yaml.Node
-	r.keys(n, map[string]func(*yaml.Node){
+	r.Keys(n, map[string]func(*yaml.Node){
 		"run":  func(n *yaml.Node) { r.run(n, presets, &s) },
 		"with": func(n *yaml.Node) { with = n },
 		"require-barriers": func(n *yaml.Node) {
 			s.RequireBarriers = r.texts(n)
 			for i, name := range s.RequireBarriers {
 				if !requirable(name) {
-					r.reject(n.Content[i], "%q is no barrier: want one of %s", name, strings.Join(append(Barriers(), BarrierHosts), ", "))
+					r.Reject(n.Content[i], "%q is no barrier: want one of %s", name, strings.Join(append(Barriers(), BarrierHosts), ", "))
 				}
 			}
 		},
@@ -240,7 +170,7 @@ func (r *reader) run(n *yaml.Node, presets []Hook, s *Settings) {
 	case n.Kind == yaml.SequenceNode:
 		s.Hooks = append(s.Hooks, r.named(n, presets)...)
 	default:
-		r.reject(n, `say "auto", "none", or a list of names and definitions`)
+		r.Reject(n, `say "auto", "none", or a list of names and definitions`)
 	}
 }
 
@@ -257,11 +187,11 @@ func (r *reader) named(n *yaml.Node, presets []Hook) []Hook {
 // definition with the name of one changes it.
 func (r *reader) definitions(n *yaml.Node, presets []Hook) []Hook {
 	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list, not %s", kindOf(n))
+		r.Reject(n, "this must be a list, not %s", strictyaml.Kind(n))
 		return nil
 	}
 	if len(n.Content) > maxHooks {
-		r.reject(n, "there are %d hooks; at most %d are read", len(n.Content), maxHooks)
+		r.Reject(n, "there are %d hooks; at most %d are read", len(n.Content), maxHooks)
 		return nil
 	}
 	var all []Hook
@@ -275,7 +205,7 @@ func (r *reader) definitions(n *yaml.Node, presets []Hook) []Hook {
 			h, ok = r.definition(item, presets)
 		}
 		if ok && names[h.Name] {
-			r.reject(item, "the hook %q is here a second time", h.Name)
+			r.Reject(item, "the hook %q is here a second time", h.Name)
 		}
 		if ok {
 			names[h.Name] = true
@@ -288,16 +218,24 @@ func (r *reader) definitions(n *yaml.Node, presets []Hook) []Hook {
 func (r *reader) preset(n *yaml.Node, presets []Hook) (Hook, bool) {
 	i := slices.IndexFunc(presets, func(h Hook) bool { return h.Name == n.Value })
 	if i < 0 {
-		r.reject(n, "there is no preset %q; see: cleanbill hooks list", n.Value)
+		r.Reject(n, "there is no preset %q%s; see: cleanbill hooks list", n.Value, nearest.Hint(n.Value, names(presets)))
 		return Hook{}, false
 	}
 	return presets[i], true
 }
 
+func names(presets []Hook) []string {
+	all := make([]string, 0, len(presets))
+	for i := range presets {
+		all = append(all, presets[i].Name)
+	}
+	return all
+}
+
 // definition reads one definition.
 func (r *reader) definition(n *yaml.Node, presets []Hook) (Hook, bool) {
 	h := Hook{Over: OverSource, ReportFile: "report", From: FromStdout, Exits: []int{0}, Limits: defaultLimits()}
-	before := len(r.problems)
+	before := len(r.Problems)
 	if n.Kind == yaml.MappingNode { // what it builds on has to be known first
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if n.Content[i].Value != "name" {
@@ -310,17 +248,17 @@ func (r *reader) definition(n *yaml.Node, presets []Hook) (Hook, bool) {
 			}
 		}
 	}
-	r.keys(n, r.fields(&h))
-	if len(r.problems) > before {
+	r.Keys(n, r.fields(&h))
+	if len(r.Problems) > before {
 		return h, false
 	}
 	r.check(n, &h)
-	return h, len(r.problems) == before
+	return h, len(r.Problems) == before
 }
 
 // fields are the keys of a definition.
 func (r *reader) fields(h *Hook) map[string]func(*yaml.Node) {
-	text := func(to *string) func(*yaml.Node) { return func(n *yaml.Node) { *to = r.text(n) } }
+	text := func(to *string) func(*yaml.Node) { return func(n *yaml.Node) { *to = r.Text(n) } }
 	texts := func(to *[]string) func(*yaml.Node) { return func(n *yaml.Node) { *to = r.texts(n) } }
 	size := func(to *int64) func(*yaml.Node) { return func(n *yaml.Node) { *to = r.size(n) } }
 	return map[string]func(*yaml.Node){
@@ -329,18 +267,18 @@ func (r *reader) fields(h *Hook) map[string]func(*yaml.Node) {
 		"network": texts(&h.Network), "secrets": texts(&h.Secrets), "sha256": text(&h.SHA256), "install": text(&h.Install),
 		"source": text(&h.Source), "format": text(&h.Format),
 		"report-file": text(&h.ReportFile),
-		"over":        func(n *yaml.Node) { h.Over = r.choice(n, OverSource, OverImage) },
-		"report":      func(n *yaml.Node) { h.From = r.choice(n, FromStdout, FromStderr, FromFile) },
+		"over":        func(n *yaml.Node) { h.Over = r.Choice(n, OverSource, OverImage) },
+		"report":      func(n *yaml.Node) { h.From = r.Choice(n, FromStdout, FromStderr, FromFile) },
 		"class": func(n *yaml.Node) {
-			h.Class = Class(r.choice(n, string(ClassStatic), string(ClassExecutes)))
+			h.Class = Class(r.Choice(n, string(ClassStatic), string(ClassExecutes)))
 		},
-		"proof":        func(n *yaml.Node) { h.Proved = r.choice(n, "proved", "documented") == "proved" },
+		"proof":        func(n *yaml.Node) { h.Proved = r.Choice(n, "proved", "documented") == "proved" },
 		"exits":        func(n *yaml.Node) { h.Exits = r.exits(n) },
-		"unix-sockets": func(n *yaml.Node) { h.UnixSockets = r.boolean(n) },
+		"unix-sockets": func(n *yaml.Node) { h.UnixSockets, _ = r.Bool(n) },
 		"env":          func(n *yaml.Node) { h.Env = r.environment(n) },
 		"version":      func(n *yaml.Node) { h.Version = r.version(n) },
 		"config": func(n *yaml.Node) {
-			r.keys(n, map[string]func(*yaml.Node){"name": text(&h.ConfigName), "text": text(&h.Config)})
+			r.Keys(n, map[string]func(*yaml.Node){"name": text(&h.ConfigName), "text": text(&h.Config)})
 		},
 		"time":   func(n *yaml.Node) { h.Limits.Time = r.duration(n) },
 		"memory": size(&h.Limits.Memory), "output": size(&h.Limits.Output), "disk": size(&h.Limits.Disk),
@@ -352,20 +290,20 @@ func (r *reader) fields(h *Hook) map[string]func(*yaml.Node) {
 func (r *reader) check(n *yaml.Node, h *Hook) {
 	missing := func(key string, there bool) {
 		if !there {
-			r.reject(n, "the key %q is missing", key)
+			r.Reject(n, "the key %q is missing", key)
 		}
 	}
 	missing("name", h.Name != "")
 	missing("argv", len(h.Argv) > 0)
 	missing("class", h.Class != "")
 	if missing("format", h.Format != ""); h.Format != "" && !slices.Contains(Formats(), h.Format) {
-		r.reject(n, "the format %q is not read: want one of %s", h.Format, strings.Join(Formats(), ", "))
+		r.Reject(n, "the format %q is not read: want one of %s", h.Format, strings.Join(Formats(), ", "))
 	}
 	if len(h.Languages) == 0 && len(h.Files) == 0 && h.Over == OverSource {
-		r.reject(n, `nothing selects it: "languages" or "files" is missing`)
+		r.Reject(n, `nothing selects it: "languages" or "files" is missing`)
 	}
 	if !h.Proved && h.Source == "" && h.Install == "" {
-		r.reject(n, `the key "source" or "install" is missing: where it is documented or how to get it`)
+		r.Reject(n, `the key "source" or "install" is missing: where it is documented or how to get it`)
 	}
 	uses := func(placeholder string) bool {
 		in := func(s string) bool { return strings.Contains(s, placeholder) }
@@ -373,154 +311,81 @@ func (r *reader) check(n *yaml.Node, h *Hook) {
 	}
 	switch {
 	case len(h.Argv) > 0 && strings.ContainsAny(h.Argv[0], "{}/\\"):
-		r.reject(n, "the program %q must be a name that is found in the PATH", h.Argv[0])
+		r.Reject(n, "the program %q must be a name that is found in the PATH", h.Argv[0])
 	case (h.From == FromFile) != (uses("{output}") || uses("{out}")):
-		r.reject(n, `a report in a file needs {output} or {out} in "argv", and these need "report: file"`)
+		r.Reject(n, `a report in a file needs {output} or {out} in "argv", and these need "report: file"`)
 	case (h.Config != "") != uses("{config}"):
-		r.reject(n, `a "config" needs {config} in "argv" or "env", and the other way round`)
+		r.Reject(n, `a "config" needs {config} in "argv" or "env", and the other way round`)
 	case uses("{image}") != (h.Over == OverImage):
-		r.reject(n, `{image} and "over: image" belong together`)
+		r.Reject(n, `{image} and "over: image" belong together`)
 	case slices.Contains(h.Argv, "{files}") && h.Each != "":
-		r.reject(n, `{files} and "each" exclude each other`)
+		r.Reject(n, `{files} and "each" exclude each other`)
 	}
 	for _, language := range h.Languages {
 		if !slices.Contains(Languages(), language) {
-			r.reject(n, "the language %q is not known: want one of %s", language, strings.Join(Languages(), ", "))
+			r.Reject(n, "the language %q is not known: want one of %s", language, strings.Join(Languages(), ", "))
 		}
 	}
 	for _, pattern := range h.Files {
 		if _, err := path.Match(pattern, ""); err != nil {
-			r.reject(n, "%q is not a pattern of files", pattern)
+			r.Reject(n, "%q is not a pattern of files", pattern)
 		}
 	}
 	if raw, err := hex.DecodeString(h.SHA256); err != nil || h.SHA256 != "" && len(raw) != 32 || strings.ToLower(h.SHA256) != h.SHA256 {
-		r.reject(n, "%q is not a SHA-256: want 64 lower-case hex digits", h.SHA256)
+		r.Reject(n, "%q is not a SHA-256: want 64 lower-case hex digits", h.SHA256)
 	}
 	for _, host := range h.Network {
 		if _, err := parseHost(host); err != nil {
-			r.reject(n, "%v", err)
+			r.Reject(n, "%v", err)
 		}
 	}
 	for _, name := range slices.Concat(h.Secrets, slices.Collect(maps.Keys(h.Env))) {
 		if !variableName(name) {
-			r.reject(n, "%q is not the name of a variable", name)
+			r.Reject(n, "%q is not the name of a variable", name)
 		}
 	}
 	for _, name := range []string{h.ConfigName, h.ReportFile} {
 		if name != "" && (name != path.Base(name) || strings.HasPrefix(name, ".")) {
-			r.reject(n, "%q must be a plain file name", name)
+			r.Reject(n, "%q must be a plain file name", name)
 		}
 	}
 	if h.Config != "" && h.ConfigName == "" {
-		r.reject(n, `"config" needs a name and a text`)
+		r.Reject(n, `"config" needs a name and a text`)
 	}
-}
-
-// keys calls the function of each key in a mapping, once, and reports unknown and repeated keys.
-func (r *reader) keys(n *yaml.Node, known map[string]func(*yaml.Node)) map[string]bool {
-	seen := map[string]bool{}
-	if n.Kind != yaml.MappingNode {
-		r.reject(n, "this must be a mapping of keys to values, not %s", kindOf(n))
-		return seen
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		read, ok := known[key.Value]
-		switch {
-		case !ok:
-			r.reject(key, "unknown key %q: want one of %s", key.Value, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-		case seen[key.Value]:
-			r.reject(key, "%q is here a second time", key.Value)
-		default:
-			seen[key.Value] = true
-			read(value)
-		}
-	}
-	return seen
-}
-
-func kindOf(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	switch n.Tag {
-	case "!!null":
-		return "nothing"
-	case "!!bool":
-		return "true or false"
-	case "!!int", "!!float":
-		return "a number"
-	}
-	return "text"
-}
-
-func (r *reader) text(n *yaml.Node) string {
-	switch {
-	case n.Kind != yaml.ScalarNode || n.Tag != "!!str":
-		r.reject(n, "this must be text, not %s", kindOf(n))
-		return ""
-	case strings.TrimSpace(n.Value) == "":
-		r.reject(n, "this must not be empty")
-	case strings.ContainsRune(n.Value, 0):
-		r.reject(n, "this must not hold a NUL")
-	}
-	return n.Value
 }
 
 func (r *reader) texts(n *yaml.Node) []string {
-	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list, not %s", kindOf(n))
-		return nil
-	}
-	all := make([]string, 0, len(n.Content))
-	for _, item := range n.Content {
-		all = append(all, r.text(item))
+	all := []string{}
+	for _, item := range r.Items(n) {
+		all = append(all, r.Text(item))
 	}
 	return all
 }
 
 // name is a name that reports, waivers and command lines can carry without quoting.
 func (r *reader) name(n *yaml.Node) string {
-	s := r.text(n)
+	s := r.Text(n)
 	plain := strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && strings.Trim(s, "-") == s && len(s) <= 40
 	switch {
 	case s != "" && !plain:
-		r.reject(n, "%q is not a name: use up to 40 lower-case letters, digits and dashes", s)
+		r.Reject(n, "%q is not a name: use up to 40 lower-case letters, digits and dashes", s)
 	case slices.Contains(reserved(), s):
-		r.reject(n, "%q is the name of an examination of our own", s)
+		r.Reject(n, "%q is the name of an examination of our own", s)
 	}
 	return s
-}
-
-func (r *reader) choice(n *yaml.Node, values ...string) string {
-	s := r.text(n)
-	if s != "" && !slices.Contains(values, s) {
-		r.reject(n, "%q is none of %s", s, strings.Join(values, ", "))
-	}
-	return s
-}
-
-func (r *reader) boolean(n *yaml.Node) bool {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-		r.reject(n, "this must be true or false, not %s", kindOf(n))
-	}
-	return strings.EqualFold(n.Value, "true")
 }
 
 func (r *reader) number(n *yaml.Node, least, most int64) int64 {
 	v, err := strconv.ParseInt(n.Value, 10, 64)
 	if n.Kind != yaml.ScalarNode || err != nil || v < least || v > most {
-		r.reject(n, "this must be a whole number from %d to %d", least, most)
+		r.Reject(n, "this must be a whole number from %d to %d", least, most)
 	}
 	return v
 }
 
 func (r *reader) exits(n *yaml.Node) []int {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		r.reject(n, "this must be a list of exit codes")
+		r.Reject(n, "this must be a list of exit codes")
 		return nil
 	}
 	var all []int
@@ -540,7 +405,7 @@ func (r *reader) size(n *yaml.Node) int64 {
 	}
 	v, err := strconv.ParseInt(digits, 10, 32)
 	if n.Kind != yaml.ScalarNode || err != nil || v <= 0 {
-		r.reject(n, "this must be a size, such as 500MiB")
+		r.Reject(n, "this must be a size, such as 500MiB")
 	}
 	return v * unit
 }
@@ -548,7 +413,7 @@ func (r *reader) size(n *yaml.Node) int64 {
 func (r *reader) duration(n *yaml.Node) time.Duration {
 	d, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil || d <= 0 || d > 24*time.Hour {
-		r.reject(n, "this must be a time up to a day, such as 90s or 1h")
+		r.Reject(n, "this must be a time up to a day, such as 90s or 1h")
 	}
 	return d
 }
@@ -556,33 +421,33 @@ func (r *reader) duration(n *yaml.Node) time.Duration {
 func (r *reader) environment(n *yaml.Node) map[string]string {
 	env := map[string]string{}
 	if n.Kind != yaml.MappingNode {
-		r.reject(n, "this must be a mapping of names to values, not %s", kindOf(n))
+		r.Reject(n, "this must be a mapping of names to values, not %s", strictyaml.Kind(n))
 		return env
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if _, twice := env[n.Content[i].Value]; twice {
-			r.reject(n.Content[i], "%q is here a second time", n.Content[i].Value)
+			r.Reject(n.Content[i], "%q is here a second time", n.Content[i].Value)
 		}
-		env[n.Content[i].Value] = r.text(n.Content[i+1])
+		env[n.Content[i].Value] = r.Text(n.Content[i+1])
 	}
 	return env
 }
 
 func (r *reader) version(n *yaml.Node) Version {
 	var v Version
-	r.keys(n, map[string]func(*yaml.Node){
+	r.Keys(n, map[string]func(*yaml.Node){
 		"argv":    func(n *yaml.Node) { v.Argv = r.texts(n) },
-		"pattern": func(n *yaml.Node) { v.Pattern = r.text(n) },
-		"want":    func(n *yaml.Node) { v.Want = r.text(n) },
+		"pattern": func(n *yaml.Node) { v.Pattern = r.Text(n) },
+		"want":    func(n *yaml.Node) { v.Want = r.Text(n) },
 	})
 	pattern, err := regexp.Compile(v.Pattern)
 	switch {
 	case len(v.Argv) == 0 || v.Pattern == "":
-		r.reject(n, `"argv" and "pattern" are needed to ask for a version`)
+		r.Reject(n, `"argv" and "pattern" are needed to ask for a version`)
 	case err != nil:
-		r.reject(n, "the pattern is not a regular expression: %v", err)
+		r.Reject(n, "the pattern is not a regular expression: %v", err)
 	case pattern.NumSubexp() < 1:
-		r.reject(n, "the pattern needs a group around the version")
+		r.Reject(n, "the pattern needs a group around the version")
 	}
 	return v
 }

@@ -114,7 +114,7 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		"- name: sonarqube":               "file:1:9: \"sonarqube\" is the name of an examination of our own",
 		"- name: misconfigurations":       "file:1:9: \"misconfigurations\" is the name of an examination of our own",
 		"- name: base-signatures":         "file:1:9: \"base-signatures\" is the name of an examination of our own",
-		"- name: gosec\n  argvs: [x]":     `file:2:3: unknown key "argvs"`,
+		"- name: gosec\n  argvs: [x]":     `file:2:3: unknown key "argvs"; did you mean "argv"?`,
 		"- name: gosec\n  argv: gosec .":  "file:2:9: this must be a list, not text",
 		"- name: gosec\n  argv: [/x/y]":   "must be a name that is found in the PATH",
 		"- name: gosec\n  network: ['*']": `"*" is not a host`,
@@ -129,7 +129,7 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		"- &a gosec\n- *a":                                    "anchors and aliases are not accepted",
 		"require-barriers: [wall]":                            `file:1:20: "wall" is no barrier`,
 		"- name: own":                                         `the key "argv" is missing`,
-		"auto\n---\nauto":                                     "there is a second document",
+		"auto\n---\nauto":                                     "there is a second YAML document",
 		strings.Repeat("#", 2<<20):                            "hooks-size",
 	} {
 		_, err := hook.ParseSettings("file", []byte(text), presets(t))

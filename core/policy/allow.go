@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 // Allowable returns the settings that a policy can leave to flags, variables and inputs when a change is judged. All of
@@ -18,14 +19,14 @@ func Allowable() []string {
 // allowed reads the list of settings that are left to flags. An empty list takes back what the extended policy leaves.
 func (r *reader) allowed(n *yaml.Node) []string {
 	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list, not %s", kindOf(n))
+		r.Reject(n, "this must be a list, not %s", strictyaml.Kind(n))
 		return nil
 	}
 	settings := []string{}
 	for _, item := range n.Content {
-		name := r.choice(item, Allowable()...)
+		name := r.Choice(item, Allowable()...)
 		if slices.Contains(settings, name) {
-			r.reject(item, "%q is here a second time", name)
+			r.Reject(item, "%q is here a second time", name)
 		}
 		settings = append(settings, name)
 	}

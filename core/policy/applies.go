@@ -19,13 +19,13 @@ type appliesTo struct {
 
 func (r *reader) appliesTo(n *yaml.Node) *appliesTo {
 	a := &appliesTo{}
-	seen := r.keys(n, map[string]func(*yaml.Node){
+	seen := r.Keys(n, map[string]func(*yaml.Node){
 		"branches": func(n *yaml.Node) { a.Branches, a.branches = r.globs(n) },
 		"images":   func(n *yaml.Node) { a.Images, a.images = r.globs(n) },
 		"paths":    func(n *yaml.Node) { a.Paths, a.paths = r.globs(n) },
 	})
 	if n.Kind == yaml.MappingNode && len(seen) == 0 {
-		r.reject(n, "say which branches, images or paths this rule is for, or leave the key out")
+		r.Reject(n, "say which branches, images or paths this rule is for, or leave the key out")
 	}
 	return a
 }
@@ -36,7 +36,7 @@ func (r *reader) globs(n *yaml.Node) ([]string, []*glob) {
 		return nil, nil
 	}
 	if len(texts) == 0 || len(texts) > maxGlobs {
-		r.reject(n, "a list of patterns has at least one, and at most %d", maxGlobs)
+		r.Reject(n, "a list of patterns has at least one, and at most %d", maxGlobs)
 		return nil, nil
 	}
 	globs := make([]*glob, 0, len(texts))
@@ -46,7 +46,7 @@ func (r *reader) globs(n *yaml.Node) ([]string, []*glob) {
 		}
 		g, err := parseGlob(text)
 		if err != nil {
-			r.reject(n.Content[i], "%v", err)
+			r.Reject(n.Content[i], "%v", err)
 			continue
 		}
 		globs = append(globs, g)

@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 // Baseline is what a policy says of what changes are compared with.
@@ -34,7 +35,7 @@ func (b Baseline) blocks(cause core.Cause, kind core.FindingKind) bool {
 
 func (r *reader) baseline(n *yaml.Node) Baseline {
 	var b Baseline
-	r.keys(n, map[string]func(*yaml.Node){
+	r.Keys(n, map[string]func(*yaml.Node){
 		"source":    func(n *yaml.Node) { b.Source = r.source(n) },
 		"signed-by": func(n *yaml.Node) { b.SignedBy = r.signers(n) },
 		"block":     func(n *yaml.Node) { b.Block = r.causes(n) },
@@ -45,7 +46,7 @@ func (r *reader) baseline(n *yaml.Node) Baseline {
 // source reads a file, or the name of an image.
 func (r *reader) source(n *yaml.Node) File {
 	if strings.HasPrefix(n.Value, BundlePrefix) {
-		return File{Name: r.text(n)}
+		return File{Name: r.Text(n)}
 	}
 	return r.named(n)
 }
@@ -54,16 +55,16 @@ func (r *reader) source(n *yaml.Node) File {
 // cause: whoever wants that refused needs no baseline.
 func (r *reader) causes(n *yaml.Node) []core.Cause {
 	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list of causes, not %s", kindOf(n))
+		r.Reject(n, "this must be a list of causes, not %s", strictyaml.Kind(n))
 		return nil
 	}
 	var causes []core.Cause
 	for _, item := range n.Content {
-		causes = append(causes, core.Cause(r.choice(item, string(core.CauseCode), string(core.CauseAdvisory),
+		causes = append(causes, core.Cause(r.Choice(item, string(core.CauseCode), string(core.CauseAdvisory),
 			string(core.CausePolicy), string(core.CauseTool))))
 	}
 	if !slices.Contains(causes, core.CauseCode) {
-		r.reject(n, `"code" is missing: what the change itself brings is always refused`)
+		r.Reject(n, `"code" is missing: what the change itself brings is always refused`)
 	}
 	slices.Sort(causes)
 	return slices.Compact(causes)

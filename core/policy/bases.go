@@ -83,13 +83,13 @@ var matchForm = regexp.MustCompile(`^[a-z0-9*._:/-]+$`)
 
 func (r *reader) bases(n *yaml.Node) []Base {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > maxBases {
-		r.reject(n, "this must be a list of 1 to %d base images", maxBases)
+		r.Reject(n, "this must be a list of 1 to %d base images", maxBases)
 		return nil
 	}
 	var all []Base
 	for _, item := range n.Content {
 		var b Base
-		seen := r.keys(item, map[string]func(*yaml.Node){
+		seen := r.Keys(item, map[string]func(*yaml.Node){
 			"match":     func(n *yaml.Node) { b.Match = r.match(n) },
 			"signed-by": func(n *yaml.Node) { b.SignedBy = r.signers(n) },
 			"digest-required": func(n *yaml.Node) {
@@ -101,9 +101,9 @@ func (r *reader) bases(n *yaml.Node) []Base {
 		switch {
 		case item.Kind != yaml.MappingNode:
 		case !seen["match"]:
-			r.reject(item, `the key "match" is missing: which base images is this about?`)
+			r.Reject(item, `the key "match" is missing: which base images is this about?`)
 		case !seen["signed-by"] && !b.DigestRequired:
-			r.reject(item, `this asks for nothing: add "signed-by" or "digest-required: true"`)
+			r.Reject(item, `this asks for nothing: add "signed-by" or "digest-required: true"`)
 		}
 		all = append(all, b)
 	}
@@ -111,14 +111,14 @@ func (r *reader) bases(n *yaml.Node) []Base {
 }
 
 func (r *reader) match(n *yaml.Node) string {
-	value := r.text(n)
+	value := r.Text(n)
 	switch {
 	case value == "":
 	case len(value) > maxMatch || !matchForm.MatchString(value):
-		r.reject(n, "this is not a pattern for repositories: use lower-case letters, digits, and . _ : / - with * for any text "+
+		r.Reject(n, "this is not a pattern for repositories: use lower-case letters, digits, and . _ : / - with * for any text "+
 			"without a slash and ** for any text; leave the tag out")
 	case !strings.Contains(value, "/") && !strings.Contains(value, "**"):
-		r.reject(n, `%q would match nothing: write the registry too, such as "docker.io/library/%s"`, value, value)
+		r.Reject(n, `%q would match nothing: write the registry too, such as "docker.io/library/%s"`, value, value)
 	}
 	return value
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -403,7 +404,7 @@ func (j *judgement) ruleGaps() []core.Gap {
 			continue
 		}
 		name := j.policy.rules[n].Name
-		reasons := sortedKeys(b.reasons)
+		reasons := slices.Sorted(maps.Keys(b.reasons))
 		why := []string{fmt.Sprintf("rule %q could not be evaluated %d times", name, b.times)}
 		for _, reason := range reasons[:min(len(reasons), maxReasons)] {
 			why = append(why, cut(reason))

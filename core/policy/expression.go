@@ -12,6 +12,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/parser/gen"
 	"github.com/antlr4-go/antlr/v4"
+
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
 )
 
 // Bounds on one expression. The longest in the built-in profiles has 150 characters.
@@ -148,7 +150,7 @@ func (l *language) flawsOf(issues *cel.Issues, inside string) []flaw {
 		if m := undefinedField.FindStringSubmatch(issue.Message); m != nil {
 			what = l.unknownField(m[1], issue.ExprID, inside)
 		} else if m := undeclaredIdent.FindStringSubmatch(issue.Message); m != nil {
-			what = fmt.Sprintf("there is no %q here", m[1]) + didYouMean(m[1], l.known())
+			what = fmt.Sprintf("there is no %q here", m[1]) + nearest.DidYouMean(m[1], l.known())
 		} else if m := noOverload.FindStringSubmatch(what); m != nil {
 			what = mismatch(m[1], m[2])
 		}
@@ -168,7 +170,7 @@ func (l *language) unknownField(name string, id int64, inside string) string {
 			continue
 		}
 		if o := l.objectAt(e.AsSelect().Operand()); o != nil {
-			return fmt.Sprintf("%s has no field %q", o.called(), name) + didYouMean(name, o.names())
+			return fmt.Sprintf("%s has no field %q", o.called(), name) + nearest.DidYouMean(name, o.names())
 		}
 	}
 	return fmt.Sprintf("there is no field %q", name)
@@ -241,7 +243,7 @@ func (l *language) misspelt(tree *ast.AST) []flaw {
 		for _, literal := range literals {
 			if value, ok := textOf(literal); ok && !slices.Contains(f.values, value) {
 				at := tree.SourceInfo().GetStartLocation(literal.ID())
-				what := fmt.Sprintf("%s is never %q", left.AsSelect().FieldName(), value) + didYouMean(value, named(f.values))
+				what := fmt.Sprintf("%s is never %q", left.AsSelect().FieldName(), value) + nearest.DidYouMean(value, named(f.values))
 				flaws = append(flaws, flaw{line: at.Line() - 1, column: max(0, at.Column()), what: what})
 			}
 		}

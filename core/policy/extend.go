@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/diagnostic"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
 )
 
 // maxExtends is how many policies a policy may stand on. A company has one, a department another.
@@ -130,9 +133,9 @@ func (l *language) base(r *reader, f *file, o *loading) (*Policy, error) {
 	case isBundle(name), isPath(name):
 		return l.elsewhere(r, f, o)
 	case !slices.Contains(Profiles(), name):
-		r.reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, a path that ends in "+
+		r.Reject(f.extendsAt, "%q is not a policy that can be extended: accepted are the built-in %s, a path that ends in "+
 			".yaml, %sREGISTRY/REPOSITORY@sha256:…, or %q%s", name, strings.Join(Profiles(), ", "), BundlePrefix, noBase,
-			hintOnly(name, append(Profiles(), noBase)))
+			nearest.Hint(name, append(Profiles(), noBase)))
 		return nil, nil
 	}
 	source, err := BuiltinSource(name)
@@ -147,16 +150,16 @@ func (l *language) base(r *reader, f *file, o *loading) (*Policy, error) {
 func (l *language) elsewhere(r *reader, f *file, o *loading) (*Policy, error) {
 	if isBundle(f.extends) {
 		if err := CheckBundle(f.extends); err != nil {
-			r.reject(f.extendsAt, "%v", err)
+			r.Reject(f.extendsAt, "%v", err)
 			return nil, nil
 		}
 	}
 	if o.resolver == nil {
-		r.reject(f.extendsAt, "%q cannot be read from here: only built-in policies can be extended", f.extends)
+		r.Reject(f.extendsAt, "%q cannot be read from here: only built-in policies can be extended", f.extends)
 		return nil, nil
 	}
 	if len(o.chain) > maxExtends {
-		r.reject(f.extendsAt, "this is policy %d of a chain; at most %d can be extended one by the other", len(o.chain),
+		r.Reject(f.extendsAt, "this is policy %d of a chain; at most %d can be extended one by the other", len(o.chain),
 			maxExtends)
 		return nil, nil
 	}
@@ -166,17 +169,17 @@ func (l *language) elsewhere(r *reader, f *file, o *loading) (*Policy, error) {
 	case errors.As(err, &failure) && !core.Usage(err):
 		return nil, err
 	case err != nil:
-		r.reject(f.extendsAt, "%q cannot be extended: %v", f.extends, err)
+		r.Reject(f.extendsAt, "%q cannot be extended: %v", f.extends, err)
 		return nil, nil
 	case slices.Contains(o.chain, source.Name):
-		r.reject(f.extendsAt, "this policy extends itself: %s", strings.Join(append(o.chain, source.Name), " → "))
+		r.Reject(f.extendsAt, "this policy extends itself: %s", strings.Join(append(o.chain, source.Name), " → "))
 		return nil, nil
 	}
 	if !isBundle(f.extends) {
 		f.files = append(f.files, File{f.extends, r.from})
 	}
 	base, err := l.load(source, o)
-	var problems Problems
+	var problems diagnostic.Problems
 	if errors.As(err, &problems) {
 		r.others = append(r.others, problems...)
 		return nil, nil
@@ -210,7 +213,7 @@ func (r *reader) lockedFirst(f *file) {
 		case !rule.locked:
 			free = rule.name
 		case free != "":
-			r.reject(rule.node, "a locked rule comes before those that are not: move %q before %q", rule.name, free)
+			r.Reject(rule.node, "a locked rule comes before those that are not: move %q before %q", rule.name, free)
 		}
 	}
 }
@@ -225,7 +228,7 @@ func (r *reader) locks(f *file, base *Policy) {
 	keys := slices.DeleteFunc(r.topLevel(), func(key string) bool { return slices.Contains(cannotLock(), key) })
 	for i, key := range f.locked {
 		if !slices.Contains(keys, key) {
-			r.reject(f.lockedAt.Content[i], "%q is no key that can be locked%s", key, didYouMean(key, keys))
+			r.Reject(f.lockedAt.Content[i], "%q is no key that can be locked%s", key, nearest.DidYouMean(key, keys))
 		}
 	}
 	if base == nil {
@@ -233,7 +236,7 @@ func (r *reader) locks(f *file, base *Policy) {
 	}
 	for key, k := range f.nodes {
 		if by, locked := base.lockedBy[lockOf(key)]; locked {
-			r.reject(k.key, "%q is locked by the policy %s, which this one extends; leave it out here", key, by)
+			r.Reject(k.key, "%q is locked by the policy %s, which this one extends; leave it out here", key, by)
 		}
 	}
 }
@@ -250,7 +253,7 @@ func lockOf(key string) string {
 func (*reader) topLevel() []string {
 	var keys []string
 	probe := &reader{}
-	probe.visit = func(known map[string]func(*yaml.Node)) { keys = sortedKeys(known) }
+	probe.Visit = func(known map[string]func(*yaml.Node)) { keys = slices.Sorted(maps.Keys(known)) }
 	probe.policy(&yaml.Node{Kind: yaml.MappingNode})
 	return keys
 }

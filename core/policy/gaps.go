@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
 )
 
 // examinationGaps returns what keeps the verdict from passing, and what would have but is accepted.
@@ -222,8 +223,8 @@ func missingRemedy(name string, made []string) string {
 		return fmt.Sprintf("join the report of %s with --import FILE, or with: cleanbill import FILE --into EVIDENCE", tool)
 	}
 	again := "scan again with this version of Cleanbill, and judge the evidence of every job"
-	if near := nearest(name, append(slices.Clone(made), requirable()...)); near != "" && near != name {
-		return fmt.Sprintf("if the policy means %q, write that; otherwise %s", near, again)
+	if near := nearest.To(name, append(slices.Clone(made), requirable()...), 1); len(near) > 0 && near[0] != name {
+		return fmt.Sprintf("if the policy means %q, write that; otherwise %s", near[0], again)
 	}
 	return again
 }

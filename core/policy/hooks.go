@@ -27,17 +27,17 @@ func (r *reader) hooks(n *yaml.Node) json.RawMessage {
 	switch {
 	case n.Kind == yaml.ScalarNode && (n.Value == "auto" || n.Value == "none"), n.Kind == yaml.SequenceNode, n.Kind == yaml.MappingNode:
 	default:
-		r.reject(n, `say "auto", "none", a list of names and definitions, or a mapping with "run"`)
+		r.Reject(n, `say "auto", "none", a list of names and definitions, or a mapping with "run"`)
 		return nil
 	}
 	var value any
 	if err := n.Decode(&value); err != nil {
-		r.reject(n, "this cannot be read: %v", err)
+		r.Reject(n, "this cannot be read: %v", err)
 		return nil
 	}
 	canonical, err := json.Marshal(value)
 	if err != nil {
-		r.reject(n, "keys and values must be text, numbers or lists: %v", err)
+		r.Reject(n, "keys and values must be text, numbers or lists: %v", err)
 		return nil
 	}
 	return canonical

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/diagnostic"
 	"github.com/cleanbill-ci/cleanbill/core/policy/rego"
 )
 
@@ -36,15 +37,15 @@ func (r *reader) modulePaths(n *yaml.Node) ([]File, []*yaml.Node) {
 		items = n.Content
 	}
 	if n.Kind != yaml.ScalarNode && n.Kind != yaml.SequenceNode || len(items) == 0 || len(items) > maxPaths {
-		r.reject(n, "this must be the path of a directory or bundle of Rego rules, or a list of up to %d", maxPaths)
+		r.Reject(n, "this must be the path of a directory or bundle of Rego rules, or a list of up to %d", maxPaths)
 		return nil, nil
 	}
 	var files []File
 	for _, item := range items {
-		name := r.text(item)
+		name := r.Text(item)
 		if isBundle(name) {
 			if err := CheckBundle(name); err != nil {
-				r.reject(item, "%v", err)
+				r.Reject(item, "%v", err)
 			}
 		}
 		files = append(files, File{Name: name, From: r.from})
@@ -55,12 +56,12 @@ func (r *reader) modulePaths(n *yaml.Node) ([]File, []*yaml.Node) {
 // modules reads and compiles what the policy names. The error is the resolver's, which could not look; what is wrong
 // with the modules is reported with what is wrong with the policy.
 func (r *reader) modules(ctx context.Context, f *file, resolver Resolver) ([]moduleSet, error) {
-	if len(f.rego) == 0 || len(r.problems) > 0 {
+	if len(f.rego) == 0 || len(r.Problems) > 0 {
 		return nil, nil
 	}
 	finder, ok := resolver.(ModuleResolver)
 	if !ok {
-		r.reject(f.regoAt[0], "Rego rules cannot be read from here")
+		r.Reject(f.regoAt[0], "Rego rules cannot be read from here")
 		return nil, nil
 	}
 	var sets []moduleSet
@@ -73,12 +74,12 @@ func (r *reader) modules(ctx context.Context, f *file, resolver Resolver) ([]mod
 		if err == nil {
 			set.rules, err = rego.Compile(found.Texts)
 		}
-		var problems rego.Problems
+		var problems diagnostic.Problems
 		switch {
 		case errors.As(err, &problems):
 			r.others = append(r.others, placed(problems, named)...)
 		case err != nil:
-			r.reject(f.regoAt[i], "the Rego rules %q cannot be used: %v", named.Name, err)
+			r.Reject(f.regoAt[i], "the Rego rules %q cannot be used: %v", named.Name, err)
 		}
 		for name, text := range found.Texts {
 			sum := sha256.Sum256(text)
@@ -92,13 +93,13 @@ func (r *reader) modules(ctx context.Context, f *file, resolver Resolver) ([]mod
 
 // placed gives problems the paths of their files, where they have one: modules are named as the policy names them, so
 // that a verdict is the same in every directory.
-func placed(problems rego.Problems, named File) Problems {
-	out := make(Problems, 0, len(problems))
+func placed(problems diagnostic.Problems, named File) diagnostic.Problems {
+	out := make(diagnostic.Problems, 0, len(problems))
 	for _, p := range problems {
 		if !strings.HasPrefix(named.From, BundlePrefix) && !strings.HasPrefix(p.File, BundlePrefix) && !path.IsAbs(p.File) {
 			p.File = path.Join(named.From, p.File)
 		}
-		out = append(out, Problem{p.File, p.Line, p.Column, p.What})
+		out = append(out, p)
 	}
 	return out
 }

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
 )
 
 //go:embed profiles/*.yaml
@@ -119,7 +120,7 @@ func BuiltinSource(name string) ([]byte, error) {
 	if !slices.Contains(Profiles(), name) {
 		return nil, &core.Failure{
 			Doing: "find policy " + fmt.Sprintf("%q", name),
-			Err:   errors.New("there is no built-in policy of that name" + didYouMean(name, Profiles())),
+			Err:   errors.New("there is no built-in policy of that name" + nearest.DidYouMean(name, Profiles())),
 			Usage: true,
 		}
 	}
@@ -256,7 +257,7 @@ func (r *reader) unique(f *file, base *Policy) {
 	}
 	for _, text := range f.rules {
 		if where, ok := used[text.name]; ok && text.name != "" {
-			r.reject(text.node, "the rule name %q is already used %s", text.name, where)
+			r.Reject(text.node, "the rule name %q is already used %s", text.name, where)
 		}
 		used[text.name] = "above"
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/diagnostic"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
 
@@ -23,7 +24,7 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 		"only a comment":       {"# hello\n", []string{`1:1: the policy is empty; the smallest one is "version: 1"`}},
 		"not YAML":             {"version: 1\nrules: [\n", []string{`1: this is not YAML: `}},
 		"a list":               {"- version: 1\n", []string{`1:1: a policy is a mapping of keys to values, not a list`}},
-		"two documents":        {"version: 1\n---\nversion: 1\n", []string{`a policy is one YAML document; there is a second one`}},
+		"two documents":        {"version: 1\n---\nversion: 1\n", []string{`there is a second YAML document; one is read`}},
 		"no version":           {"starter-ok: true\n", []string{`1:1: the key "version" is missing; write "version: 1"`}},
 		"another version":      {"version: 2\n", []string{`1:10: this version of Cleanbill reads policies of version 1`}},
 		"a version as text":    {"version: '2'\n", []string{`1:10: this version of Cleanbill reads policies of version 1`}},
@@ -64,8 +65,8 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 			[]string{`only findings and packages have paths, and this rule is for images`}},
 		"a misspelt profile":    {"version: 1\nextends: strickt\n", []string{`or "none"; did you mean "strict"?`}},
 		"an acceptance without": {"version: 1\naccept: [{examination: distro}]\n", []string{`2:10: the key "reason" is missing: what is accepted needs a name and a reason`}},
-		"an anchor":             {"version: 1\nrules: &r []\n", []string{`2:8: anchors and aliases are not accepted in a policy; write the value where it is used`}},
-		"a tag":                 {"version: 1\nname: !!binary aGk=\n", []string{`2:7: tags (!!binary) are not accepted in a policy`}},
+		"an anchor":             {"version: 1\nrules: &r []\n", []string{`2:8: anchors and aliases are not accepted here; write the value where it is used`}},
+		"a tag":                 {"version: 1\nname: !!binary aGk=\n", []string{`2:7: tags (!!binary) are not accepted here`}},
 		"rules as a mapping":    {"version: 1\nrules: {a: b}\n", []string{`2:8: this must be a list of rules, not a mapping`}},
 		"a rule as text":        {"version: 1\nrules: [a]\n", []string{`2:9: this must be a mapping of keys to values, not text`}},
 		"a rule without": {"version: 1\nrules: [{name: r}]\n",
@@ -135,7 +136,7 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 			if !core.Usage(err) {
 				t.Errorf("%v is not the user's mistake", err)
 			}
-			var problems policy.Problems
+			var problems diagnostic.Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("%T %v is no list of problems", err, err)
 			}
@@ -159,7 +160,7 @@ func TestWhatIsWrongWithAPolicyHasItsPlaceAndTheNearestName(t *testing.T) {
 func TestOneRunReportsEverythingInTheOrderOfTheFile(t *testing.T) {
 	_, err := policy.Parse("p.yaml", []byte("version: 1\nrules:\n- {name: a, when: 'finding.x == 1', action: fial}\n- {name: b, when: 'fnding.rule == \"\"', action: fail}\nstarter-okay: true\n"))
 	want := `could not read policy p.yaml: p.yaml:3:27: a finding has no field "x"`
-	var problems policy.Problems
+	var problems diagnostic.Problems
 	if !errors.As(err, &problems) || len(problems) != 4 || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v", err)
 	}

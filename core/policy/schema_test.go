@@ -31,7 +31,7 @@ func TestTheSchemaHasTheKeysOfTheReader(t *testing.T) {
 			inner := resolve(t, root, property)
 			for _, probe := range probes() {
 				var below map[string]func(*yaml.Node)
-				r.visit = func(known map[string]func(*yaml.Node)) {
+				r.Visit = func(known map[string]func(*yaml.Node)) {
 					if below == nil {
 						below = known
 					}
@@ -59,7 +59,7 @@ func TestTheSchemaHasTheKeysOfTheReader(t *testing.T) {
 	}
 	r := &reader{}
 	var known map[string]func(*yaml.Node)
-	r.visit = func(k map[string]func(*yaml.Node)) { known = k }
+	r.Visit = func(k map[string]func(*yaml.Node)) { known = k }
 	r.policy(&yaml.Node{Kind: yaml.MappingNode})
 	compare("", root, r, known)
 	if mappings < 8 { // the policy, signers (three times), an acceptance, advisories, vex, a rule, its scope
@@ -152,7 +152,7 @@ func TestEditorsAndTheReaderAgreeOnTheFormOfAPolicy(t *testing.T) {
 			t.Errorf("the schema accepts: %v (%v)\n%s", err == nil, err, text)
 		}
 		_, r, err := readFile(Source{Name: "p.yaml", Data: []byte(text)})
-		accepted := err == nil && len(r.problems) == 0
+		accepted := err == nil && len(r.Problems) == 0
 		if text == "version: 1\nextends: standart" || text == "version: 1\nextends: oci://r.example/p:1" {
 			_, err = Parse("p.yaml", []byte(text)) // what can be extended is no matter of form to the reader
 			accepted = err == nil

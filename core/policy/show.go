@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -73,7 +74,7 @@ func (p *Policy) Show() ([]byte, error) {
 		add("name", quoted(p.ref.Name))
 	}
 	add("extends", word(noBase))
-	for _, key := range sortedKeys(p.nodes) {
+	for _, key := range slices.Sorted(maps.Keys(p.nodes)) {
 		if !slices.Contains(notShown(), key) {
 			add(key, uncommented(p.nodes[key]))
 		}

@@ -18,7 +18,7 @@ const (
 )
 
 func (r *reader) ignores(n *yaml.Node) string {
-	return r.choice(n, ignoresOfBase, ignoresOfHead, ignoresOff)
+	return r.Choice(n, ignoresOfBase, ignoresOfHead, ignoresOff)
 }
 
 // suppressible are the kinds of finding that the sources may speak against. A flaw of a package is excused by VEX or a

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 // maxCases bounds the cases of one file of tests.
@@ -46,9 +47,9 @@ type Expectation struct {
 // ParseTests reads a file of tests. What is wrong with it is one core.Failure of the user's input, with file, line and
 // column of each problem.
 func ParseTests(source Source) (*Tests, error) {
-	r := &reader{file: source.Name, from: source.From, lines: strings.Split(string(source.Data), "\n")}
+	r := newReader(source)
 	if len(source.Data) > maxFile {
-		r.add(1, 1, fmt.Sprintf("the file is larger than %d bytes", maxFile))
+		r.Add(1, 1, fmt.Sprintf("the file is larger than %d bytes", maxFile))
 		return nil, r.failure()
 	}
 	root, err := r.document(source.Data)
@@ -56,8 +57,8 @@ func ParseTests(source Source) (*Tests, error) {
 		return nil, err
 	}
 	t := &Tests{}
-	seen := r.keys(root, map[string]func(*yaml.Node){
-		"policy": func(n *yaml.Node) { t.Policy = r.text(n) },
+	seen := r.Keys(root, map[string]func(*yaml.Node){
+		"policy": func(n *yaml.Node) { t.Policy = r.Text(n) },
 		"cases":  func(n *yaml.Node) { t.Cases = r.cases(n) },
 	})
 	r.need(root, seen, "policy", "cases")
@@ -68,7 +69,7 @@ func ParseTests(source Source) (*Tests, error) {
 func (r *reader) need(n *yaml.Node, seen map[string]bool, keys ...string) {
 	for _, key := range keys {
 		if n.Kind == yaml.MappingNode && !seen[key] {
-			r.reject(n, "the key %q is missing", key)
+			r.Reject(n, "the key %q is missing", key)
 		}
 	}
 }
@@ -77,9 +78,9 @@ func (r *reader) need(n *yaml.Node, seen map[string]bool, keys ...string) {
 func (r *reader) each(n *yaml.Node, most int, what string, read func(*yaml.Node)) {
 	switch {
 	case n.Kind != yaml.SequenceNode:
-		r.reject(n, "this must be a list of %s, not %s", what, kindOf(n))
+		r.Reject(n, "this must be a list of %s, not %s", what, strictyaml.Kind(n))
 	case len(n.Content) > most:
-		r.reject(n, "there are %d %s; a list can have %d", len(n.Content), what, most)
+		r.Reject(n, "there are %d %s; a list can have %d", len(n.Content), what, most)
 	default:
 		for _, item := range n.Content {
 			read(item)
@@ -93,13 +94,13 @@ func (r *reader) cases(n *yaml.Node) []Case {
 	r.each(n, maxCases, "cases", func(item *yaml.Node) {
 		c := r.testCase(item)
 		if names[c.Name] {
-			r.reject(item, "the name %q is here a second time", c.Name)
+			r.Reject(item, "the name %q is here a second time", c.Name)
 		}
 		names[c.Name] = true
 		all = append(all, c)
 	})
 	if len(all) == 0 && n.Kind == yaml.SequenceNode {
-		r.reject(n, "there is no case, and nothing would be tested")
+		r.Reject(n, "there is no case, and nothing would be tested")
 	}
 	return all
 }
@@ -107,23 +108,23 @@ func (r *reader) cases(n *yaml.Node) []Case {
 func (r *reader) testCase(item *yaml.Node) Case {
 	var c Case
 	written := writtenEvidence{subject: core.Subject{Name: "registry.example/app:1", Kind: core.KindImage}}
-	seen := r.keys(item, map[string]func(*yaml.Node){
-		"name":         func(n *yaml.Node) { c.Name = r.text(n) },
-		"evidence":     func(n *yaml.Node) { c.Document = r.text(n) },
+	seen := r.Keys(item, map[string]func(*yaml.Node){
+		"name":         func(n *yaml.Node) { c.Name = r.Text(n) },
+		"evidence":     func(n *yaml.Node) { c.Document = r.Text(n) },
 		"findings":     func(n *yaml.Node) { written.findings = r.testFindings(n) },
 		"examinations": func(n *yaml.Node) { written.examinations = r.testExaminations(n) },
-		"image":        func(n *yaml.Node) { written.subject.Name = r.text(n) },
+		"image":        func(n *yaml.Node) { written.subject.Name = r.Text(n) },
 		"now":          func(n *yaml.Node) { c.Now = r.moment(n) },
-		"baseline":     func(n *yaml.Node) { c.Baseline = r.text(n) },
+		"baseline":     func(n *yaml.Node) { c.Baseline = r.Text(n) },
 		"change":       func(n *yaml.Node) { written.change = r.testChange(n) },
 		"expect":       func(n *yaml.Node) { c.Expect = r.expectation(n) },
 	})
 	r.need(item, seen, "name", "now", "expect")
 	if seen["evidence"] == seen["findings"] && item.Kind == yaml.MappingNode {
-		r.reject(item, "a case has either evidence: FILE or findings: […]")
+		r.Reject(item, "a case has either evidence: FILE or findings: […]")
 	}
 	if seen["evidence"] && (seen["examinations"] || seen["image"]) {
-		r.reject(item, "examinations and image go with findings; a file of evidence has its own")
+		r.Reject(item, "examinations and image go with findings; a file of evidence has its own")
 	}
 	c.Evidence = written.evidence(c.Now)
 	return c
@@ -181,24 +182,24 @@ func (r *reader) testFinding(item *yaml.Node) core.Finding {
 	for _, kind := range core.FindingKinds() {
 		kinds = append(kinds, string(kind))
 	}
-	seen := r.keys(item, map[string]func(*yaml.Node){
-		"kind":        func(n *yaml.Node) { f.Kind = core.FindingKind(r.choice(n, kinds...)) },
-		"rule":        func(n *yaml.Node) { f.Rule = r.text(n) },
+	seen := r.Keys(item, map[string]func(*yaml.Node){
+		"kind":        func(n *yaml.Node) { f.Kind = core.FindingKind(r.Choice(n, kinds...)) },
+		"rule":        func(n *yaml.Node) { f.Rule = r.Text(n) },
 		"aliases":     func(n *yaml.Node) { f.Aliases = r.texts(n) },
-		"title":       func(n *yaml.Node) { f.Title = r.text(n) },
-		"fingerprint": func(n *yaml.Node) { f.Fingerprint = r.text(n) },
+		"title":       func(n *yaml.Node) { f.Title = r.Text(n) },
+		"fingerprint": func(n *yaml.Node) { f.Fingerprint = r.Text(n) },
 		"severity":    func(n *yaml.Node) { f.Severity = r.severity(n) },
-		"package":     func(n *yaml.Node) { pkg.Name = r.text(n) },
-		"version":     func(n *yaml.Node) { pkg.Version = r.text(n) },
-		"ecosystem":   func(n *yaml.Node) { pkg.Ecosystem = r.text(n) },
-		"purl":        func(n *yaml.Node) { pkg.Purl = r.text(n) },
-		"path":        func(n *yaml.Node) { f.Locations = []core.Location{{Path: r.text(n)}} },
+		"package":     func(n *yaml.Node) { pkg.Name = r.Text(n) },
+		"version":     func(n *yaml.Node) { pkg.Version = r.Text(n) },
+		"ecosystem":   func(n *yaml.Node) { pkg.Ecosystem = r.Text(n) },
+		"purl":        func(n *yaml.Node) { pkg.Purl = r.Text(n) },
+		"path":        func(n *yaml.Node) { f.Locations = []core.Location{{Path: r.Text(n)}} },
 		"fix": func(n *yaml.Node) {
-			version := r.text(n)
+			version := r.Text(n)
 			f.Fix = core.Fix{State: core.FixAvailable, Version: version, Versions: []string{version}}
 		},
 		"match": func(n *yaml.Node) {
-			f.Match = core.Match(r.choice(n, string(core.MatchExact), string(core.MatchSource), string(core.MatchVendored),
+			f.Match = core.Match(r.Choice(n, string(core.MatchExact), string(core.MatchSource), string(core.MatchVendored),
 				string(core.MatchName)))
 		},
 		"exploited": func(n *yaml.Node) {
@@ -218,9 +219,9 @@ func (r *reader) testFinding(item *yaml.Node) core.Finding {
 }
 
 func (r *reader) severity(n *yaml.Node) core.Severity {
-	severity, err := core.ParseSeverity(r.text(n))
+	severity, err := core.ParseSeverity(r.Text(n))
 	if err != nil {
-		r.reject(n, "%v", err)
+		r.Reject(n, "%v", err)
 	}
 	return severity
 }
@@ -229,12 +230,12 @@ func (r *reader) testExaminations(n *yaml.Node) []core.Examination {
 	var all []core.Examination
 	r.each(n, maxCases, "examinations", func(item *yaml.Node) {
 		x := core.Examination{Tool: "test", Status: core.Complete}
-		seen := r.keys(item, map[string]func(*yaml.Node){
+		seen := r.Keys(item, map[string]func(*yaml.Node){
 			"name": func(n *yaml.Node) { x.Name = r.word(n) },
-			"tool": func(n *yaml.Node) { x.Tool = r.text(n) },
+			"tool": func(n *yaml.Node) { x.Tool = r.Text(n) },
 			"code": func(n *yaml.Node) { x.Code = r.word(n) },
 			"status": func(n *yaml.Node) {
-				x.Status = core.Completeness(r.choice(n, string(core.Complete), string(core.Partial), string(core.Failed),
+				x.Status = core.Completeness(r.Choice(n, string(core.Complete), string(core.Partial), string(core.Failed),
 					string(core.Skipped)))
 			},
 		})
@@ -246,12 +247,12 @@ func (r *reader) testExaminations(n *yaml.Node) []core.Examination {
 
 func (r *reader) testChange(n *yaml.Node) *core.Change {
 	c := &core.Change{}
-	r.keys(n, map[string]func(*yaml.Node){
-		"repository": func(n *yaml.Node) { c.Repository = r.text(n) },
-		"branch":     func(n *yaml.Node) { c.Branch = r.text(n) },
-		"head":       func(n *yaml.Node) { c.Head = r.text(n) },
-		"base":       func(n *yaml.Node) { c.Base = r.text(n) },
-		"request":    func(n *yaml.Node) { c.Request = r.text(n) },
+	r.Keys(n, map[string]func(*yaml.Node){
+		"repository": func(n *yaml.Node) { c.Repository = r.Text(n) },
+		"branch":     func(n *yaml.Node) { c.Branch = r.Text(n) },
+		"head":       func(n *yaml.Node) { c.Head = r.Text(n) },
+		"base":       func(n *yaml.Node) { c.Base = r.Text(n) },
+		"request":    func(n *yaml.Node) { c.Request = r.Text(n) },
 	})
 	return c
 }
@@ -263,7 +264,7 @@ func (r *reader) moment(n *yaml.Node) time.Time {
 			return at.UTC()
 		}
 	}
-	r.reject(n, "this must be a day or a time, such as 2026-11-24 or 2026-11-24T06:00:00Z")
+	r.Reject(n, "this must be a day or a time, such as 2026-11-24 or 2026-11-24T06:00:00Z")
 	return time.Time{}
 }
 
@@ -272,15 +273,15 @@ func (r *reader) expectation(n *yaml.Node) Expectation {
 	list := func(into **[]string) func(*yaml.Node) {
 		return func(n *yaml.Node) {
 			ids := []string{}
-			r.each(n, maxCases, "ids", func(item *yaml.Node) { ids = append(ids, r.text(item)) })
+			r.each(n, maxCases, "ids", func(item *yaml.Node) { ids = append(ids, r.Text(item)) })
 			*into = &ids
 		}
 	}
-	seen := r.keys(n, map[string]func(*yaml.Node){
+	seen := r.Keys(n, map[string]func(*yaml.Node){
 		"decision": func(n *yaml.Node) {
 			var d core.Decision
-			if err := d.UnmarshalText([]byte(r.text(n))); err != nil {
-				r.reject(n, "%v", err)
+			if err := d.UnmarshalText([]byte(r.Text(n))); err != nil {
+				r.Reject(n, "%v", err)
 			}
 			x.Decision = &d
 		},
@@ -290,7 +291,7 @@ func (r *reader) expectation(n *yaml.Node) Expectation {
 		"gaps":    list(&x.Gaps),
 	})
 	if n.Kind == yaml.MappingNode && len(seen) == 0 {
-		r.reject(n, "this expects nothing, and nothing would be tested")
+		r.Reject(n, "this expects nothing, and nothing would be tested")
 	}
 	return x
 }

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 // Advisories is what a policy says of the advisories that packages are matched against.
@@ -66,8 +67,8 @@ type advisoriesText struct {
 
 func (r *reader) advisories(n *yaml.Node) advisoriesText {
 	var a advisoriesText
-	r.keys(n, map[string]func(*yaml.Node){
-		"source":    func(n *yaml.Node) { v := r.text(n); a.source = &v },
+	r.Keys(n, map[string]func(*yaml.Node){
+		"source":    func(n *yaml.Node) { v := r.Text(n); a.source = &v },
 		"max-age":   func(n *yaml.Node) { a.maxAge = r.duration(n) },
 		"offline":   func(n *yaml.Node) { a.offline = r.boolean(n) },
 		"signed-by": func(n *yaml.Node) { a.signedBy = r.signers(n) },
@@ -94,7 +95,7 @@ func (a advisoriesText) over(base Advisories) Advisories {
 
 func (r *reader) vex(n *yaml.Node) VEX {
 	var v VEX
-	r.keys(n, map[string]func(*yaml.Node){
+	r.Keys(n, map[string]func(*yaml.Node){
 		"files":     func(n *yaml.Node) { v.Files = r.namedFiles(n) },
 		"signed-by": func(n *yaml.Node) { v.SignedBy = r.signers(n) },
 		"accept-unsigned": func(n *yaml.Node) {
@@ -121,19 +122,19 @@ func (r *reader) namedFiles(n *yaml.Node) []File {
 
 func (r *reader) texts(n *yaml.Node) []string {
 	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list, not %s", kindOf(n))
+		r.Reject(n, "this must be a list, not %s", strictyaml.Kind(n))
 		return nil
 	}
 	var out []string
 	for _, item := range n.Content {
-		out = append(out, r.text(item))
+		out = append(out, r.Text(item))
 	}
 	return out
 }
 
 func (r *reader) signers(n *yaml.Node) []Signer {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		r.reject(n, "this must be a list of signers that is not empty")
+		r.Reject(n, "this must be a list of signers that is not empty")
 		return nil
 	}
 	var out []Signer
@@ -145,30 +146,30 @@ func (r *reader) signers(n *yaml.Node) []Signer {
 
 func (r *reader) signer(item *yaml.Node) Signer {
 	var s Signer
-	seen := r.keys(item, map[string]func(*yaml.Node){
+	seen := r.Keys(item, map[string]func(*yaml.Node){
 		"key":              func(n *yaml.Node) { s.Key, s.From = r.named(n).Name, r.from },
-		"identity":         func(n *yaml.Node) { s.Identity = r.text(n) },
+		"identity":         func(n *yaml.Node) { s.Identity = r.Text(n) },
 		"identity-pattern": func(n *yaml.Node) { s.IdentityPattern = r.pattern(n) },
-		"issuer":           func(n *yaml.Node) { s.Issuer = r.text(n) },
+		"issuer":           func(n *yaml.Node) { s.Issuer = r.Text(n) },
 		"issuer-pattern":   func(n *yaml.Node) { s.IssuerPattern = r.pattern(n) },
 	})
 	identity, issuer := seen["identity"] || seen["identity-pattern"], seen["issuer"] || seen["issuer-pattern"]
 	switch {
 	case item.Kind != yaml.MappingNode:
 	case seen["key"] && (identity || issuer):
-		r.reject(item, "a signer is a key or an identity, not both")
+		r.Reject(item, "a signer is a key or an identity, not both")
 	case !seen["key"] && (!identity || !issuer):
-		r.reject(item, `a signer is a "key", or an "identity" with its "issuer" (or patterns of them)`)
+		r.Reject(item, `a signer is a "key", or an "identity" with its "issuer" (or patterns of them)`)
 	case seen["identity"] && seen["identity-pattern"], seen["issuer"] && seen["issuer-pattern"]:
-		r.reject(item, "write the value or a pattern of it, not both")
+		r.Reject(item, "write the value or a pattern of it, not both")
 	}
 	return s
 }
 
 func (r *reader) pattern(n *yaml.Node) string {
-	value := r.text(n)
+	value := r.Text(n)
 	if _, err := regexp.Compile(value); err != nil {
-		r.reject(n, "this is not a regular expression: %v", err)
+		r.Reject(n, "this is not a regular expression: %v", err)
 	}
 	return value
 }
@@ -182,7 +183,7 @@ const longest = 100 * 366 * 24 * time.Hour
 func (r *reader) duration(n *yaml.Node) *time.Duration {
 	m := durationForm.FindStringSubmatch(n.Value)
 	if n.Kind != yaml.ScalarNode || m == nil {
-		r.reject(n, "this must be a number of hours or days, such as 48h or 5d")
+		r.Reject(n, "this must be a number of hours or days, such as 48h or 5d")
 		return nil
 	}
 	count, err := strconv.Atoi(m[1])
@@ -191,7 +192,7 @@ func (r *reader) duration(n *yaml.Node) *time.Duration {
 		unit = 24 * time.Hour
 	}
 	if err != nil || count > int(longest/unit) {
-		r.reject(n, "this must be less than a hundred years")
+		r.Reject(n, "this must be less than a hundred years")
 		return nil
 	}
 	d := time.Duration(count) * unit

@@ -6,12 +6,12 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/strictyaml"
 )
 
 // Bounds on waivers.
@@ -60,11 +60,11 @@ type waiverText struct {
 
 func (r *reader) waivers(n *yaml.Node) []waiverText {
 	if n.Kind != yaml.SequenceNode {
-		r.reject(n, "this must be a list of waivers, not %s", kindOf(n))
+		r.Reject(n, "this must be a list of waivers, not %s", strictyaml.Kind(n))
 		return nil
 	}
 	if len(n.Content) > maxWaivers {
-		r.reject(n, "there are %d waivers; a policy can have %d", len(n.Content), maxWaivers)
+		r.Reject(n, "there are %d waivers; a policy can have %d", len(n.Content), maxWaivers)
 		return nil
 	}
 	var all []waiverText
@@ -76,17 +76,17 @@ func (r *reader) waivers(n *yaml.Node) []waiverText {
 
 func (r *reader) waiver(item *yaml.Node) waiverText {
 	w := waiverText{node: item}
-	seen := r.keys(item, map[string]func(*yaml.Node){
+	seen := r.Keys(item, map[string]func(*yaml.Node){
 		"id":      func(n *yaml.Node) { w.ID = r.word(n) },
-		"reason":  func(n *yaml.Node) { w.Reason = r.text(n) },
-		"owner":   func(n *yaml.Node) { w.Owner = r.text(n) },
+		"reason":  func(n *yaml.Node) { w.Reason = r.Text(n) },
+		"owner":   func(n *yaml.Node) { w.Owner = r.Text(n) },
 		"expires": func(n *yaml.Node) { w.Expires = r.day(n) },
 		"match":   func(n *yaml.Node) { w.Match = r.waiverMatch(n) },
-		"until":   func(n *yaml.Node) { w.UntilFixed = r.choice(n, untilFixed) == untilFixed },
+		"until":   func(n *yaml.Node) { w.UntilFixed = r.Choice(n, untilFixed) == untilFixed },
 	})
 	for _, key := range []string{"id", "reason", "owner", "expires", "match"} {
 		if item.Kind == yaml.MappingNode && !seen[key] {
-			r.reject(item, "the key %q of this waiver is missing: what is waived needs a reason, an owner and an end", key)
+			r.Reject(item, "the key %q of this waiver is missing: what is waived needs a reason, an owner and an end", key)
 		}
 	}
 	return w
@@ -94,8 +94,8 @@ func (r *reader) waiver(item *yaml.Node) waiverText {
 
 func (r *reader) waiverMatch(n *yaml.Node) waiverMatch {
 	var m waiverMatch
-	before := len(r.problems)
-	r.keys(n, map[string]func(*yaml.Node){
+	before := len(r.Problems)
+	r.Keys(n, map[string]func(*yaml.Node){
 		"ids":          func(n *yaml.Node) { m.IDs = r.someTexts(n) },
 		"fingerprints": func(n *yaml.Node) { m.Fingerprints = r.fingerprints(n) },
 		"packages":     func(n *yaml.Node) { m.Packages, m.packages = r.packagePatterns(n) },
@@ -104,11 +104,11 @@ func (r *reader) waiverMatch(n *yaml.Node) waiverMatch {
 		"kinds":        func(n *yaml.Node) { m.Kinds = r.kinds(n) },
 	})
 	switch {
-	case len(r.problems) > before || m.narrow():
+	case len(r.Problems) > before || m.narrow():
 	case len(m.Images)+len(m.Kinds) > 0:
-		r.reject(n, "images and kinds alone would excuse whatever is found there: add ids, fingerprints, packages or paths")
+		r.Reject(n, "images and kinds alone would excuse whatever is found there: add ids, fingerprints, packages or paths")
 	default:
-		r.reject(n, "this matches nothing: name ids, fingerprints, packages or paths, and if you like images and kinds")
+		r.Reject(n, "this matches nothing: name ids, fingerprints, packages or paths, and if you like images and kinds")
 	}
 	return m
 }
@@ -117,7 +117,7 @@ func (r *reader) waiverMatch(n *yaml.Node) waiverMatch {
 func (r *reader) someTexts(n *yaml.Node) []string {
 	list := r.texts(n)
 	if n.Kind == yaml.SequenceNode && len(list) == 0 {
-		r.reject(n, "this list must not be empty")
+		r.Reject(n, "this list must not be empty")
 	}
 	return list
 }
@@ -128,7 +128,7 @@ func (r *reader) fingerprints(n *yaml.Node) []string {
 	list := r.someTexts(n)
 	for i, f := range list {
 		if f != "" && (len(f) != 32 || !fingerprintForm.MatchString(f)) {
-			r.reject(n.Content[i], "%q is not a fingerprint: reports give them, in 32 hex digits", f)
+			r.Reject(n.Content[i], "%q is not a fingerprint: reports give them, in 32 hex digits", f)
 		}
 	}
 	return list
@@ -143,7 +143,7 @@ func (r *reader) packagePatterns(n *yaml.Node) ([]string, []packagePattern) {
 		}
 		p, err := parsePackagePattern(text)
 		if err != nil {
-			r.reject(n.Content[i], "%v", err)
+			r.Reject(n.Content[i], "%v", err)
 		}
 		patterns = append(patterns, p)
 	}
@@ -154,7 +154,7 @@ func (r *reader) pathPatterns(n *yaml.Node) ([]string, []*glob) {
 	list, globs := r.globs(n)
 	for i, p := range list {
 		if p != "" && (path.IsAbs(p) || p != path.Clean(p)) {
-			r.reject(n.Content[i], "%q matches no path: paths are relative to the root, as app/go.mod is", p)
+			r.Reject(n.Content[i], "%q matches no path: paths are relative to the root, as app/go.mod is", p)
 		}
 	}
 	return list, globs
@@ -162,7 +162,7 @@ func (r *reader) pathPatterns(n *yaml.Node) ([]string, []*glob) {
 
 func (r *reader) kinds(n *yaml.Node) []core.FindingKind {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		r.reject(n, "this must be a list of kinds that is not empty")
+		r.Reject(n, "this must be a list of kinds that is not empty")
 		return nil
 	}
 	names := make([]string, 0, len(core.FindingKinds()))
@@ -171,7 +171,7 @@ func (r *reader) kinds(n *yaml.Node) []core.FindingKind {
 	}
 	var kinds []core.FindingKind
 	for _, item := range n.Content {
-		kinds = append(kinds, core.FindingKind(r.choice(item, names...)))
+		kinds = append(kinds, core.FindingKind(r.Choice(item, names...)))
 	}
 	return kinds
 }
@@ -179,7 +179,7 @@ func (r *reader) kinds(n *yaml.Node) []core.FindingKind {
 // day reads a date, which YAML takes for one unless it is quoted.
 func (r *reader) day(n *yaml.Node) string {
 	if _, err := time.Parse(time.DateOnly, n.Value); n.Kind != yaml.ScalarNode || err != nil {
-		r.reject(n, "this must be a day, such as 2026-12-31")
+		r.Reject(n, "this must be a day, such as 2026-12-31")
 		return ""
 	}
 	return n.Value
@@ -188,7 +188,7 @@ func (r *reader) day(n *yaml.Node) string {
 func (r *reader) waiverNames(n *yaml.Node) []File {
 	files := r.namedFiles(n)
 	if n.Kind == yaml.SequenceNode && (len(files) == 0 || len(files) > maxWaiverFiles) {
-		r.reject(n, "there are %d files; a policy can name 1 to %d", len(files), maxWaiverFiles)
+		r.Reject(n, "there are %d files; a policy can name 1 to %d", len(files), maxWaiverFiles)
 		return nil
 	}
 	return files
@@ -202,12 +202,12 @@ func (r *reader) waiverFiles(f *file, resolver Resolver) error {
 	for i, named := range f.waiversIn {
 		node := f.waiverFiles.Content[i]
 		if resolver == nil {
-			r.reject(node, "files of waivers cannot be read here: write the waivers into the policy")
+			r.Reject(node, "files of waivers cannot be read here: write the waivers into the policy")
 			return nil
 		}
 		data, err := resolver.File(named, maxFile)
 		if err != nil {
-			r.reject(node, "the waivers cannot be read: %v", err)
+			r.Reject(node, "the waivers cannot be read: %v", err)
 			continue
 		}
 		more, err := readWaiverFile(path.Join(named.From, named.Name), data)
@@ -223,9 +223,9 @@ func (r *reader) waiverFiles(f *file, resolver Resolver) error {
 }
 
 func readWaiverFile(name string, data []byte) ([]waiverText, error) {
-	r := &reader{file: name, lines: strings.Split(string(data), "\n")}
+	r := newReader(Source{Name: name, Data: data})
 	if len(data) > maxFile {
-		r.add(1, 1, fmt.Sprintf("the file is larger than %d bytes", maxFile))
+		r.Add(1, 1, fmt.Sprintf("the file is larger than %d bytes", maxFile))
 		return nil, r.failure()
 	}
 	root, err := r.document(data)
@@ -233,13 +233,13 @@ func readWaiverFile(name string, data []byte) ([]waiverText, error) {
 		return nil, err
 	}
 	var all []waiverText
-	seen := r.keys(root, map[string]func(*yaml.Node){
+	seen := r.Keys(root, map[string]func(*yaml.Node){
 		"version": r.version,
 		"waivers": func(n *yaml.Node) { all = r.waivers(n) },
 	})
 	for _, key := range []string{"version", "waivers"} {
 		if !seen[key] {
-			r.reject(root, "the key %q is missing: a file of waivers has a version, which is 1, and waivers", key)
+			r.Reject(root, "the key %q is missing: a file of waivers has a version, which is 1, and waivers", key)
 		}
 	}
 	return all, r.failure()
@@ -255,13 +255,13 @@ func (r *reader) joinWaivers(f *file, base []waiver) []waiver {
 	all := slices.Clone(base)
 	for _, text := range f.waivers {
 		if where, ok := used[text.ID]; ok && text.ID != "" {
-			r.reject(text.node, "the waiver id %q is already used %s", text.ID, where)
+			r.Reject(text.node, "the waiver id %q is already used %s", text.ID, where)
 		}
 		used[text.ID] = "by another waiver"
 		all = append(all, text.waiver)
 	}
 	if len(all) > maxWaivers {
-		r.add(1, 1, fmt.Sprintf("there are %d waivers; a policy can have %d", len(all), maxWaivers))
+		r.Add(1, 1, fmt.Sprintf("there are %d waivers; a policy can have %d", len(all), maxWaivers))
 	}
 	slices.SortFunc(all, func(a, b waiver) int { return cmp.Compare(a.ID, b.ID) })
 	return all

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/diagnostic"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
@@ -28,31 +29,6 @@ const (
 	maxClosure = 5         // comprehensions within comprehensions; each level triples the time
 	maxKey     = 3         // lists and objects in the key of an object
 )
-
-// maxProblems is how many problems are reported; a set with more is no set of rules.
-const maxProblems = 20
-
-// Problem is one thing that is wrong with a module. Line and Column count from 1.
-type Problem struct {
-	File         string
-	Line, Column int
-	What         string
-}
-
-// Error gives the form that editors and log viewers make a link of.
-func (p Problem) Error() string { return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.What) }
-
-// Problems are all that is wrong with a set, in order of file and line.
-type Problems []Problem
-
-// Error gives all problems on one line.
-func (p Problems) Error() string {
-	lines := make([]string, 0, len(p))
-	for _, problem := range p {
-		lines = append(lines, problem.Error())
-	}
-	return strings.Join(lines, "; ")
-}
 
 // Set is a checked set of modules. It is safe for use by several goroutines.
 type Set struct {
@@ -76,7 +52,7 @@ const Prefix = "rego:"
 
 var ruleForm = regexp.MustCompile(`^(deny|violation|warn)((?:_[a-zA-Z0-9]+)*)$`)
 
-// Compile reads modules, by name. The error is Problems, or says which bound they exceed.
+// Compile reads modules, by name. The error is diagnostic.Problems, or says which bound they exceed.
 func Compile(modules map[string][]byte) (_ *Set, err error) {
 	defer func() { // the parser is fed with what people write
 		if r := recover(); r != nil {
@@ -91,7 +67,7 @@ func Compile(modules map[string][]byte) (_ *Set, err error) {
 		return nil, err
 	}
 	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithSchemas(evidenceSchema()).
-		WithEnablePrintStatements(false).SetErrorLimit(maxProblems).
+		WithEnablePrintStatements(false).SetErrorLimit(diagnostic.Most).
 		WithStageAfterID(ast.StageCheckRecursion, expansionStage())
 	if compiler.Compile(parsed); compiler.Failed() {
 		return nil, problemsOf(compiler.Errors)
@@ -124,7 +100,7 @@ func parse(modules map[string][]byte) (map[string]*ast.Module, error) {
 	}
 	total := 0
 	parsed := map[string]*ast.Module{}
-	var problems Problems
+	var problems diagnostic.Problems
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		text := modules[name]
 		total += len(text)
@@ -149,7 +125,7 @@ func parse(modules map[string][]byte) (map[string]*ast.Module, error) {
 
 // parseModule reads the dialect of today, or else the older one. Of two lists of errors the shorter one is of the dialect
 // that was meant.
-func parseModule(name, text string) (*ast.Module, Problems) {
+func parseModule(name, text string) (*ast.Module, diagnostic.Problems) {
 	module, today := parseAs(name, text, ast.RegoV1)
 	if module != nil || today == nil {
 		return module, today
@@ -164,7 +140,7 @@ func parseModule(name, text string) (*ast.Module, Problems) {
 	return nil, today
 }
 
-func parseAs(name, text string, version ast.RegoVersion) (*ast.Module, Problems) {
+func parseAs(name, text string, version ast.RegoVersion) (*ast.Module, diagnostic.Problems) {
 	module, err := ast.ParseModuleWithOpts(name, text, ast.ParserOptions{
 		RegoVersion: version, Capabilities: capabilities(), ProcessAnnotation: true,
 	})
@@ -172,24 +148,24 @@ func parseAs(name, text string, version ast.RegoVersion) (*ast.Module, Problems)
 	case err != nil:
 		return nil, problemsOf(err)
 	case module == nil:
-		return nil, Problems{{name, 1, 1, "the module is empty"}}
+		return nil, diagnostic.Problems{problemAt(name, 1, 1, "the module is empty")}
 	}
 	return module, nil
 }
 
 // problemsOf translates the library's errors.
-func problemsOf(err error) Problems {
+func problemsOf(err error) diagnostic.Problems {
 	var all ast.Errors
 	var one *ast.Error
 	if !errors.As(err, &all) {
 		if !errors.As(err, &one) {
-			return Problems{{What: err.Error(), Line: 1, Column: 1}}
+			return diagnostic.Problems{{What: err.Error(), Line: 1, Column: 1}}
 		}
 		all = ast.Errors{one}
 	}
-	var problems Problems
+	var problems diagnostic.Problems
 	for _, e := range all {
-		p := Problem{Line: 1, Column: 1, What: explained(e)}
+		p := diagnostic.Problem{Line: 1, Column: 1, What: explained(e)}
 		if e.Location != nil {
 			p.File, p.Line, p.Column = e.Location.File, max(1, e.Location.Row), max(1, e.Location.Col)
 		}
@@ -198,13 +174,17 @@ func problemsOf(err error) Problems {
 	return sorted(problems)
 }
 
-func sorted(problems Problems) Problems {
-	slices.SortFunc(problems, func(a, b Problem) int {
+func problemAt(file string, line, column int, what string) diagnostic.Problem {
+	return diagnostic.Problem{File: file, Line: line, Column: column, What: what}
+}
+
+func sorted(problems diagnostic.Problems) diagnostic.Problems {
+	slices.SortFunc(problems, func(a, b diagnostic.Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.What, b.What))
 	})
 	problems = slices.Compact(problems)
-	return problems[:min(len(problems), maxProblems)]
+	return problems.First()
 }
 
 const maxExplained = 300
@@ -225,7 +205,7 @@ func explained(e *ast.Error) string {
 }
 
 // nested finds brackets that nest too deeply, before a parser descends into them.
-func nested(name, text string) *Problem {
+func nested(name, text string) *diagnostic.Problem {
 	depth, line, start := 0, 1, 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -249,7 +229,8 @@ func nested(name, text string) *Problem {
 			}
 		case '(', '[', '{':
 			if depth++; depth > maxNesting {
-				return &Problem{name, line, i - start + 1, fmt.Sprintf("brackets are nested deeper than %d levels", maxNesting)}
+				p := problemAt(name, line, i-start+1, fmt.Sprintf("brackets are nested deeper than %d levels", maxNesting))
+				return &p
 			}
 		case ')', ']', '}':
 			depth--
@@ -331,14 +312,14 @@ func bounded(modules map[string]*ast.Module) error {
 			d := &depthVisitor{}
 			ast.NewBeforeAfterVisitor(d.enter, d.leave).Walk(r)
 			if d.wrong != "" && wrong == nil {
-				wrong = Problems{{name, r.Location.Row, r.Location.Col, d.wrong}}
+				wrong = diagnostic.Problems{problemAt(name, r.Location.Row, r.Location.Col, d.wrong)}
 			}
 			return false
 		})
 		ast.WalkBodies(modules[name], func(b ast.Body) bool {
 			if len(b) > maxBody && wrong == nil {
-				wrong = Problems{{name, b.Loc().Row, b.Loc().Col,
-					fmt.Sprintf("a body has %d expressions; it can have %d", len(b), maxBody)}}
+				wrong = diagnostic.Problems{problemAt(name, b.Loc().Row, b.Loc().Col,
+					fmt.Sprintf("a body has %d expressions; it can have %d", len(b), maxBody))}
 			}
 			return false
 		})
@@ -350,8 +331,8 @@ func bounded(modules map[string]*ast.Module) error {
 }
 
 // absentData finds references to data that no module defines. There is no other data: such a rule would never hold.
-func absentData(c *ast.Compiler) Problems {
-	var problems Problems
+func absentData(c *ast.Compiler) diagnostic.Problems {
+	var problems diagnostic.Problems
 	for _, m := range c.Modules {
 		ast.WalkRefs(m, func(r ast.Ref) bool {
 			if !r.HasPrefix(ast.DefaultRootRef) || len(r) < 2 || defined(c, r) {
@@ -361,8 +342,8 @@ func absentData(c *ast.Compiler) Problems {
 			if at == nil {
 				at = m.Package.Location
 			}
-			problems = append(problems, Problem{m.Package.Location.File, at.Row, at.Col,
-				fmt.Sprintf("%s is defined by no module, and there is no other data", r)})
+			problems = append(problems, problemAt(m.Package.Location.File, at.Row, at.Col,
+				fmt.Sprintf("%s is defined by no module, and there is no other data", r)))
 			return false
 		})
 	}
@@ -390,7 +371,7 @@ func defined(c *ast.Compiler, r ast.Ref) bool {
 // rulesOf finds the rules that say something, and rejects those that cannot: a rule that never speaks passes everything.
 func rulesOf(c *ast.Compiler) ([]rule, error) {
 	var rules []rule
-	var problems Problems
+	var problems diagnostic.Problems
 	found := map[string]bool{}
 	for _, m := range c.Modules {
 		for _, r := range m.Rules {
@@ -406,7 +387,7 @@ func rulesOf(c *ast.Compiler) ([]rule, error) {
 				continue
 			}
 			if why := mute(r, head); why != "" {
-				problems = append(problems, Problem{r.Location.File, r.Location.Row, r.Location.Col, name + " " + why})
+				problems = append(problems, problemAt(r.Location.File, r.Location.Row, r.Location.Col, name+" "+why))
 				continue
 			}
 			ref := m.Package.Path.Append(ast.StringTerm(name))

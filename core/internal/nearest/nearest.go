@@ -1,4 +1,5 @@
-package policy
+// Package nearest finds what somebody may have meant by a name that is not there.
+package nearest
 
 import (
 	"cmp"
@@ -7,30 +8,25 @@ import (
 	"strings"
 )
 
-// didYouMean returns "; did you mean …?" with the candidate nearest to name, or the whole list when none is near.
-func didYouMean(name string, candidates []string) string {
-	if near := nearest(name, candidates); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
+// DidYouMean returns "; did you mean …?" with the candidate nearest to a name, or the whole list when none is near.
+func DidYouMean(name string, candidates []string) string {
+	if hint := Hint(name, candidates); hint != "" {
+		return hint
 	}
 	return "; there are: " + strings.Join(candidates, ", ")
 }
 
-// nearest returns the candidate with the smallest edit distance to name, or nothing if even that one is another word.
-func nearest(name string, candidates []string) string {
-	best, least := "", max(1, (len(name)+2)/3)+1
-	for _, candidate := range candidates {
-		if len(name) >= 3 && strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(name)) {
-			return candidate
-		}
-		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < least {
-			best, least = candidate, d
-		}
+// Hint returns "; did you mean …?", or nothing when no candidate is near.
+func Hint(name string, candidates []string) string {
+	if near := To(name, candidates, 1); len(near) > 0 {
+		return fmt.Sprintf("; did you mean %q?", near[0])
 	}
-	return best
+	return ""
 }
 
-// Nearest returns the candidates that somebody may have meant by name, the likeliest first, at most so many.
-func Nearest(name string, candidates []string, most int) []string {
+// To returns the candidates that may have been meant, the likeliest first, at most so many. One that begins with the
+// name, of three letters or more, is as near as one can be; of all others a third of the letters may differ.
+func To(name string, candidates []string, most int) []string {
 	type near struct {
 		name string
 		away int
