@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/ruletest"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/rule"
 )
+
+var family = ruletest.Family(examine)
 
 // examine runs all rules over a text.
 func examine(t testing.TB, text string) core.Found {
@@ -23,43 +26,6 @@ func examineWith(t testing.TB, text string, ignore []byte) core.Found {
 	c := rule.NewCollector(s)
 	Examine(context.Background(), c, s, ignore)
 	return c.Found(func(string) bool { return true })
-}
-
-func found(t testing.TB, id, text string) []core.Finding {
-	t.Helper()
-	f := examine(t, text)
-	if len(f.Problems) > 0 {
-		t.Errorf("%q: %v", text, f.Problems)
-	}
-	var all []core.Finding
-	for _, one := range f.Findings {
-		if one.Rule == id {
-			all = append(all, one)
-		}
-	}
-	return all
-}
-
-// flags holds that each text breaks the rule, once.
-func flags(t *testing.T, id string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if got := found(t, id, text); len(got) != 1 {
-			t.Errorf("%s finds %d in:\n%s", id, len(got), text)
-		} else if got[0].Locations[0].Line < 1 || got[0].Locations[0].Column < 1 {
-			t.Errorf("%s has no place in:\n%s", id, text)
-		}
-	}
-}
-
-// spares holds that no text breaks the rule.
-func spares(t *testing.T, id string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if got := found(t, id, text); len(got) != 0 {
-			t.Errorf("%s finds %v in:\n%s", id, got[0].Title, text)
-		}
-	}
 }
 
 func TestFilesAreKnownByTheirNames(t *testing.T) {
@@ -77,11 +43,11 @@ func TestFilesAreKnownByTheirNames(t *testing.T) {
 }
 
 func TestDirectivesHideNothing(t *testing.T) {
-	flags(t, "dockerfile-sudo",
+	family.Flags(t, "dockerfile-sudo",
 		"# escape=`\nFROM alpine:3.20\nRUN true && `\n  sudo ls\nUSER 1\n",
 		"FROM alpine:3.20\nSHELL [\"/usr/bin/env\", \"bash\", \"-c\"]\nRUN sudo ls\nUSER 1\n",
 		"# syntax=docker/dockerfile:1\n# check=skip=all\nFROM alpine:3.20\nRUN sudo ls\nUSER 1\n")
-	spares(t, "dockerfile-sudo",
+	family.Spares(t, "dockerfile-sudo",
 		"# escape=`\nFROM mcr.microsoft.com/windows/servercore:ltsc2022\nRUN dir C:\\ & (\n",
 		"FROM x:1\nSHELL [\"powershell\", \"-Command\"]\nRUN if ($a) { sudo }\n")
 	for syntax, want := range map[string]int{
@@ -98,23 +64,23 @@ func TestDirectivesHideNothing(t *testing.T) {
 
 func TestPlacesAreThoseOfTheFile(t *testing.T) {
 	text := "FROM alpine:3.20\n\nRUN --mount=type=cache,target=/x \\\n  # why\n\n  true && \\\n    sudo ls\n"
-	got := found(t, "dockerfile-sudo", text)
+	got := family.Found(t, "dockerfile-sudo", text)
 	if len(got) != 1 || got[0].Locations[0].Line != 7 || got[0].Locations[0].Column != 5 {
 		t.Fatalf("%+v", got)
 	}
 	heredoc := "FROM alpine:3.20\nRUN <<EOF\ntrue\nsudo ls\nEOF\n"
-	if got := found(t, "dockerfile-sudo", heredoc); len(got) != 1 || got[0].Locations[0].Line != 4 {
+	if got := family.Found(t, "dockerfile-sudo", heredoc); len(got) != 1 || got[0].Locations[0].Line != 4 {
 		t.Fatalf("%+v", got)
 	}
 	piped := "FROM alpine:3.20\nRUN bash -e <<EOF\nsudo ls\nEOF\n"
-	if got := found(t, "dockerfile-sudo", piped); len(got) != 1 || got[0].Locations[0].Line != 3 {
+	if got := family.Found(t, "dockerfile-sudo", piped); len(got) != 1 || got[0].Locations[0].Line != 3 {
 		t.Fatalf("%+v", got)
 	}
 }
 
 func TestFingerprintsDoNotDependOnLines(t *testing.T) {
-	one := found(t, "dockerfile-sudo", "FROM alpine:3.20\nRUN sudo ls\nRUN sudo ls\n")
-	two := found(t, "dockerfile-sudo", "# moved\n\nFROM alpine:3.20\n\nRUN sudo \\\n  ls\nRUN true\nRUN sudo ls\n")
+	one := family.Found(t, "dockerfile-sudo", "FROM alpine:3.20\nRUN sudo ls\nRUN sudo ls\n")
+	two := family.Found(t, "dockerfile-sudo", "# moved\n\nFROM alpine:3.20\n\nRUN sudo \\\n  ls\nRUN true\nRUN sudo ls\n")
 	if len(one) != 2 || len(two) != 2 || one[0].Fingerprint != two[0].Fingerprint ||
 		one[1].Fingerprint != two[1].Fingerprint {
 		t.Errorf("%+v\n%+v", one, two)
@@ -139,7 +105,7 @@ func TestCommentsSpeakAgainstFindingsWithAReasonOnly(t *testing.T) {
 		"FROM alpine:3.20\nRUN <<EOF\nsudo ls # cleanbill:ignore dockerfile-sudo within a " +
 			"document\nEOF\n": "within a document",
 	} {
-		got := found(t, "dockerfile-sudo", text)
+		got := family.Found(t, "dockerfile-sudo", text)
 		if len(got) != 1 || len(got[0].Suppressions) != 1 || got[0].Suppressions[0].Reason != reason ||
 			got[0].Suppressions[0].Kind != core.SuppressedInline || got[0].Suppressions[0].Line == 0 {
 			t.Errorf("%q: %+v", text, got)
@@ -151,11 +117,11 @@ func TestCommentsSpeakAgainstFindingsWithAReasonOnly(t *testing.T) {
 		"FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo too far away\n\nRUN true\nRUN sudo ls\n",
 		"FROM alpine:3.20\n# cleanbill:ignored dockerfile-sudo another word\nRUN sudo ls\n",
 	} {
-		if got := found(t, "dockerfile-sudo", text); len(got) != 1 || len(got[0].Suppressions) != 0 {
+		if got := family.Found(t, "dockerfile-sudo", text); len(got) != 1 || len(got[0].Suppressions) != 0 {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
-	if got := found(t, "ignore-comment", "FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo\nRUN sudo "+
+	if got := family.Found(t, "ignore-comment", "FROM alpine:3.20\n# cleanbill:ignore dockerfile-sudo\nRUN sudo "+
 		"ls\n"); len(got) != 1 {
 		t.Error("a comment without a reason is not told")
 	}

@@ -9,9 +9,12 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/ruletest"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/rule"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig/yamldoc"
 )
+
+var family = ruletest.Family(examine)
 
 func examine(t testing.TB, text string) core.Found {
 	t.Helper()
@@ -27,43 +30,6 @@ func examine(t testing.TB, text string) core.Found {
 	}
 	Examine(context.Background(), c, objects, Surroundings{})
 	return c.Found(func(string) bool { return true })
-}
-
-func found(t testing.TB, id, text string) []core.Finding {
-	t.Helper()
-	f := examine(t, text)
-	if len(f.Problems) > 0 {
-		t.Errorf("%v in:\n%s", f.Problems, text)
-	}
-	var all []core.Finding
-	for _, one := range f.Findings {
-		if one.Rule == id {
-			all = append(all, one)
-		}
-	}
-	return all
-}
-
-// flags holds that each text breaks the rule, once.
-func flags(t *testing.T, id string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if got := found(t, id, text); len(got) != 1 {
-			t.Errorf("%s finds %d in:\n%s", id, len(got), text)
-		} else if got[0].Locations[0].Line < 1 || got[0].Locations[0].Column < 1 {
-			t.Errorf("%s has no place in:\n%s", id, text)
-		}
-	}
-}
-
-// spares holds that no text breaks the rule.
-func spares(t *testing.T, id string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if got := found(t, id, text); len(got) != 0 {
-			t.Errorf("%s finds %v in:\n%s", id, got[0].Title, text)
-		}
-	}
 }
 
 // pod is a Pod whose spec and only container have more fields, in flow style.
@@ -136,9 +102,9 @@ func TestEveryKindOfWorkloadIsExamined(t *testing.T) {
 		"apiVersion: v1\nkind: List\nitems:\n- kind: List\n  apiVersion: v1\n  items:\n  - ": "{apiVersion: v1, kind: " +
 			"Pod, spec: %}",
 	} {
-		flags(t, "kubernetes-privileged", head+strings.ReplaceAll(way, "%", spec)+"\n")
+		family.Flags(t, "kubernetes-privileged", head+strings.ReplaceAll(way, "%", spec)+"\n")
 	}
-	flags(t, "kubernetes-privileged",
+	family.Flags(t, "kubernetes-privileged",
 		`{"apiVersion": "v1",`+"\n\t"+`"kind": "Pod", "spec": {"containers": [{"name": "c", "image": "a:1", "securityContext": {"privileged": true}}]}}`)
 }
 
@@ -146,12 +112,12 @@ func TestEachContainerIsAFindingOfItsOwn(t *testing.T) {
 	text := "apiVersion: v1\nkind: Pod\nspec:\n  initContainers:\n  - name: a\n    image: x:1\n    securityContext:\n " +
 		"     privileged: true\n" +
 		"  containers:\n  - name: b\n    image: x:1\n  - name: c\n    image: x:1\n    securityContext: {privileged: true}\n"
-	got := found(t, "kubernetes-privileged", text)
+	got := family.Found(t, "kubernetes-privileged", text)
 	if len(got) != 2 || got[0].Locations[0].Line != 8 || got[1].Locations[0].Line != 14 ||
 		got[0].Fingerprint == got[1].Fingerprint {
 		t.Errorf("%+v", got)
 	}
-	moved := found(t, "kubernetes-privileged", "# moved\n---\n"+text)
+	moved := family.Found(t, "kubernetes-privileged", "# moved\n---\n"+text)
 	if len(moved) != 2 || moved[0].Fingerprint != got[0].Fingerprint {
 		t.Error("a fingerprint depends on lines")
 	}
@@ -163,7 +129,7 @@ func TestAPatchIsNotBlamedForWhatItDoesNotSay(t *testing.T) {
 	if got := examine(t, patch); len(got.Findings) != 0 {
 		t.Errorf("%+v", got.Findings)
 	}
-	flags(t, "kubernetes-privileged", "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: "+
+	family.Flags(t, "kubernetes-privileged", "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: "+
 		"[{name: c, securityContext: {privileged: true}}]}}}\n")
 }
 
@@ -185,7 +151,7 @@ func TestIgnoreCommentsSpeakOfContainersAndFields(t *testing.T) {
 		"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: b\n    image: x:1\n    securityContext:\n      " +
 			"privileged: true # cleanbill:ignore kubernetes-privileged it loads a module\n",
 	} {
-		if got := found(t, "kubernetes-privileged", text); len(got) != 1 || len(got[0].Suppressions) != 1 {
+		if got := family.Found(t, "kubernetes-privileged", text); len(got) != 1 || len(got[0].Suppressions) != 1 {
 			t.Errorf("%+v", got)
 		}
 	}

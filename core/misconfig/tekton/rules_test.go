@@ -25,50 +25,50 @@ func TestEveryPlaceOfATaskIsExamined(t *testing.T) {
 		"kind: PipelineRun\nspec: {pipelineSpec: {finally: [{name: a, taskSpec: " + spec + "}]}}\n",
 		"kind: StepAction\nspec: {securityContext: {privileged: true}}\n",
 	} {
-		flags(t, "tekton-privileged", "apiVersion: tekton.dev/v1\n"+text)
+		family.Flags(t, "tekton-privileged", "apiVersion: tekton.dev/v1\n"+text)
 	}
 }
 
 func TestParametersInScriptsAreFound(t *testing.T) {
-	flags(t, "tekton-script-injection", task("script: 'echo $(params.url) $(params.url)'"),
+	family.Flags(t, "tekton-script-injection", task("script: 'echo $(params.url) $(params.url)'"),
 		task("script: 'echo $(params[\"a.b\"])'"), task("command: [sh, -c], args: ['echo $(params.url)']"))
-	spares(t, "tekton-script-injection", task("script: 'echo \"$URL\"', env: [{name: URL, value: $(params.url)}]"),
+	family.Spares(t, "tekton-script-injection", task("script: 'echo \"$URL\"', env: [{name: URL, value: $(params.url)}]"),
 		task("command: [git], args: [clone, $(params.url)]"), task("script: 'cat $(workspaces.x.path)/a'"))
-	is(t, "tekton-script-injection", "kind: Task\nspec:\n  steps:\n    - name: s\n      script: |\n        true\n     "+
+	family.Is(t, "tekton-script-injection", "kind: Task\nspec:\n  steps:\n    - name: s\n      script: |\n        true\n     "+
 		"   echo $(params.x)\n", core.SeverityMedium, 7)
 }
 
 func TestPrivilegedStepsAreFound(t *testing.T) {
-	flags(t, "tekton-privileged", task("securityContext: {privileged: true}"))
-	spares(t, "tekton-privileged", task("securityContext: {privileged: false}"), task("image: a"))
+	family.Flags(t, "tekton-privileged", task("securityContext: {privileged: true}"))
+	family.Spares(t, "tekton-privileged", task("securityContext: {privileged: false}"), task("image: a"))
 }
 
 func TestPathsOfTheNodeAreFound(t *testing.T) {
-	flags(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, hostPath: {path: "+
+	family.Flags(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, hostPath: {path: "+
 		"/var/run/docker.sock}}]}\n")
-	spares(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, emptyDir: {}}]}\n")
+	family.Spares(t, "tekton-host-path", "kind: Task\nspec: {steps: [], volumes: [{name: v, emptyDir: {}}]}\n")
 }
 
 func TestUnpinnedImagesAreFound(t *testing.T) {
-	flags(t, "tekton-unpinned-image", task("image: 'a:1'"), task("image: a"))
-	spares(t, "tekton-unpinned-image", task("image: 'a@sha256:0'"), task("image: $(params.image)"))
+	family.Flags(t, "tekton-unpinned-image", task("image: 'a:1'"), task("image: a"))
+	family.Spares(t, "tekton-unpinned-image", task("image: 'a@sha256:0'"), task("image: $(params.image)"))
 }
 
 func TestUnpinnedReferencesAreFound(t *testing.T) {
 	run := func(params string) string {
 		return "kind: PipelineRun\nspec: {pipelineRef: {resolver: " + params + "}}\n"
 	}
-	flags(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: main}]"), run("git, params: []"),
+	family.Flags(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: main}]"), run("git, params: []"),
 		run("bundles, params: [{name: bundle, value: 'a:1'}]"), run("http, params: [{name: url, value: "+
 			"'https://x.example'}]"))
-	spares(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: "+
+	family.Spares(t, "tekton-unpinned-reference", run("git, params: [{name: revision, value: "+
 		"'0123456789012345678901234567890123456789'}]"), run("bundles, params: [{name: bundle, value: 'a@sha256:0'}]"),
 		"kind: TaskRun\nspec: {taskRef: {name: a}}\n")
 }
 
 func TestCurlPipeShellIsFound(t *testing.T) {
-	flags(t, "tekton-curl-pipe-shell", task("script: 'curl x | sh'"))
-	spares(t, "tekton-curl-pipe-shell", task("script: \"#!/usr/bin/env python3\\ncurl | sh\""),
+	family.Flags(t, "tekton-curl-pipe-shell", task("script: 'curl x | sh'"))
+	family.Spares(t, "tekton-curl-pipe-shell", task("script: \"#!/usr/bin/env python3\\ncurl | sh\""),
 		task("script: 'curl x -o y'"))
 }
 
