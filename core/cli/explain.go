@@ -111,7 +111,7 @@ func verb(o *core.Outcome) string {
 
 func (x *explaining) finding(e *policy.Explanation) {
 	f, o := e.Finding, &e.Outcome
-	x.printf("%s, a %s %s", f.Rule, f.Severity, f.Kind)
+	x.printf("%s, a %s %s", f.Rule, f.Severity, noun(f.Kind))
 	if f.Package != nil {
 		x.printf(" in %s %s", f.Package.Name, f.Package.Version)
 	}
@@ -131,6 +131,7 @@ func (x *explaining) finding(e *policy.Explanation) {
 			x.printf("  found in: %s\n", at.Path)
 		}
 	}
+	x.via(f)
 	if f.Fix.Text != "" && o.Action != core.ActionFail {
 		x.printf("  what to do: %s\n", f.Fix.Text)
 	}
@@ -140,6 +141,31 @@ func (x *explaining) finding(e *policy.Explanation) {
 		x.trial(&t)
 	}
 	x.passing(e)
+}
+
+// noun is what a finding of a kind is called.
+func noun(k core.FindingKind) string {
+	switch k {
+	case core.KindCode:
+		return "flaw of code"
+	case core.KindEndOfLife:
+		return "end of life"
+	}
+	return string(k)
+}
+
+// via is the chain that brings the package of a finding in, with what it ends in.
+func (x *explaining) via(f *core.Finding) {
+	if f.Package == nil {
+		return
+	}
+	for i := range x.Document.Evidence.Packages {
+		p := &x.Document.Evidence.Packages[i]
+		if p.Subject == f.Subject && p.Purl == f.Package.Purl && len(p.Via) > 0 {
+			x.printf("  brought in by: %s\n", strings.Join(append(slices.Clone(p.Via), p.Name), " → "))
+			return
+		}
+	}
 }
 
 // excuses says what keeps the finding from being refused, or would if it counted.

@@ -749,6 +749,8 @@ func (o *outline) remedies(v *core.Verdict) string {
 		fixed += len(u.Fixes)
 	}
 	switch {
+	case fixed == 0 && len(v.Refusals) == 1:
+		return "no upgrade removes it."
 	case fixed == 0:
 		return "no upgrade removes them."
 	case fixed >= len(v.Refusals):
