@@ -51,7 +51,7 @@ type request struct {
 
 	Memory int64         `json:"memory"` // bytes, of all processes together, and of each one's data
 	Disk   int64         `json:"disk"`   // bytes, of one file
-	Tasks  int           `json:"tasks"`  // processes and threads
+	Tasks  int           `json:"tasks"`  // processes
 	Time   time.Duration `json:"time"`
 }
 
