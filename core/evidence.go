@@ -132,6 +132,7 @@ const (
 	ExamineDistro            = "distro"            // the distribution is known
 	ExamineSecrets           = "secrets"           // every text was searched for secrets
 	ExamineMisconfigurations = "misconfigurations" // every file and setting that the rules are about was looked at
+	ExamineCharts            = "helm-charts"       // no chart has templates, which say nothing before they are rendered
 )
 
 // Examination records that something was looked at, by whom, and what could not be seen.

@@ -98,7 +98,7 @@ type Limits struct {
 	Memory int64 // bytes
 	Output int64 // bytes of the report, and of each standard stream
 	Disk   int64 // bytes in its own folder
-	Tasks  int   // processes and threads
+	Tasks  int   // processes and, where a namespace bounds them, threads
 }
 
 // defaultLimits hold where a definition says nothing. A compiler of a large project fits.
@@ -124,6 +124,6 @@ func (h *Hook) Granted() []string {
 // reserved are names of examinations that are not a hook's.
 func reserved() []string {
 	return []string{core.ExamineTarget, core.ExamineLayers, core.ExaminePackages, core.ExamineAdvisories, core.ExamineDistro,
-		core.ExamineSecrets, "secret", core.ExamineMisconfigurations, "misconfig", "misconfiguration", "base-signatures",
+		core.ExamineSecrets, "secret", core.ExamineMisconfigurations, core.ExamineCharts, "misconfig", "misconfiguration", "base-signatures",
 		"sonarqube", "suppressions", "import", "policy", "baseline", "vex", "auto", "none"}
 }

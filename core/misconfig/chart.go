@@ -10,7 +10,9 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 )
 
-// charts says of each Helm chart, once, that its templates are no manifests before they are rendered.
+// charts says of each Helm chart, once, that its templates are no manifests before they are rendered. That is an
+// examination of its own, so that a policy can accept it alone: whoever has a chart cannot do otherwise, even if what it
+// renders to is examined.
 //
 // https://helm.sh/docs/topics/charts/#the-chart-file-structure
 type charts struct{}
@@ -18,7 +20,7 @@ type charts struct{}
 var _ core.Relater = charts{}
 
 func (charts) Info() core.Info {
-	return core.Info{Name: "misconfig/charts", Examines: core.ExamineMisconfigurations}
+	return core.Info{Name: "misconfig/charts", Examines: core.ExamineCharts}
 }
 
 func (charts) Wants(p string, _ fs.FileInfo) bool {
@@ -51,9 +53,9 @@ func (c charts) Analyze(_ context.Context, f core.File) (core.Found, error) {
 		}
 	}
 	if templates > 0 {
-		found.Problems = append(found.Problems, core.Problem{Path: f.Path, Why: fmt.Sprintf("%d templates of this chart "+
-			"are not rendered, "+
-			"so what they make was not examined: examine the output of \"helm template\" as well", templates)})
+		found.Problems = append(found.Problems, core.Problem{Path: f.Path, Why: fmt.Sprintf("templates of this chart (%d) are "+
+			"not rendered, so what they make was not examined: examine the output of \"helm template\" as well, and let the "+
+			"policy accept the examination %s for that reason", templates, core.ExamineCharts)})
 	}
 	return found, nil
 }

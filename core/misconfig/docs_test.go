@@ -33,10 +33,10 @@ counts is decided by policy: on a pull request those that the base does not have
 ## What is not examined
 
 Files below ` + "`node_modules`" + ` are left out. Templates of Helm charts are no manifests before they are rendered: each chart is
-told as a gap of the examination, and the output of ` + "`helm template`" + ` is examined like every manifest. A file that surely is
-of a kind below and cannot be read is a gap as well; YAML that merely looks odd is not. Of images the files below are not
-examined, because they are not what the image was built by. Directories that everybody may write to are not told, only
-files.
+told as a gap of the examination ` + "`helm-charts`" + `. Examine the output of ` + "`helm template`" + ` like every manifest, and say so in
+the policy: ` + "`accept: [{examination: helm-charts, reason: the pipeline examines what they render to}]`" + `. A file that surely
+is of a kind below and cannot be read is a gap as well; YAML that merely looks odd is not. Of images the files below are not
+examined, because they are not what the image was built by. Directories that everybody may write to are not told, only files.
 `)
 	for _, f := range Families() {
 		fmt.Fprintf(&b, "\n## %s\n\nFiles: %s.\n", f.Name, f.About)
