@@ -15,6 +15,9 @@ import (
 	"github.com/cleanbill-ci/cleanbill/tekton"
 )
 
+// version and commit are set by the linker when a release is built; otherwise the toolchain's record says.
+var version, commit string
+
 func main() {
 	// Started again by itself to confine a hook, the program does only that.
 	if code, asked := gate.Shim(os.Args[1:]); asked {
@@ -22,6 +25,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	program := cli.Program{
+		Version: version, Commit: commit,
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
