@@ -16,6 +16,9 @@ type Signer interface {
 	//
 	// https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
 	SignPayload(ctx context.Context, payload []byte) (signature.Simple, error)
+	// LegacyByDefault reports whether the older form is written beside bundles if nobody says: it is where it carries as
+	// much as they do. With the second version of the log it has no entry of it, and only a timestamp.
+	LegacyByDefault() bool
 	// Hosts are those that it asks, such as an authority and a log, sorted.
 	Hosts() []string
 }

@@ -8,7 +8,6 @@ package signature
 
 import (
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +59,7 @@ func ParseKey(name string, pem []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("%s is not a public key in PEM: %w", name, err)
 	}
-	verifier, err := sigstore.LoadVerifier(public, crypto.SHA256)
+	verifier, err := verifierOf(public)
 	if err != nil {
 		return Key{}, fmt.Errorf("%s: signatures of such a key cannot be verified: %w", name, err)
 	}

@@ -27,11 +27,11 @@ type Simple struct {
 
 // The annotations of a layer that holds a payload.
 const (
-	annotationSignature   = "dev.cosignproject.cosign/signature"
-	annotationCertificate = "dev.sigstore.cosign/certificate"
-	annotationChain       = "dev.sigstore.cosign/chain"
-	annotationBundle      = "dev.sigstore.cosign/bundle"
-	annotationTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
+	AnnotationSignature   = "dev.cosignproject.cosign/signature"
+	AnnotationCertificate = "dev.sigstore.cosign/certificate"
+	AnnotationChain       = "dev.sigstore.cosign/chain"
+	AnnotationBundle      = "dev.sigstore.cosign/bundle"
+	AnnotationTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
 )
 
 // SimpleType is the media type of a layer that holds a payload.
@@ -40,15 +40,15 @@ const SimpleType = "application/vnd.dev.cosign.simplesigning.v1+json"
 func (t Trust) simple(ctx context.Context, s Simple, subject core.Digest) (Verified, error) {
 	var log *bundle.RekorBundle
 	var stamp *bundle.RFC3161Timestamp
-	if err := errors.Join(member(s.Annotations[annotationBundle], &log), member(s.Annotations[annotationTimestamp], &stamp)); err != nil {
+	if err := errors.Join(member(s.Annotations[AnnotationBundle], &log), member(s.Annotations[AnnotationTimestamp], &stamp)); err != nil {
 		return Verified{}, err
 	}
 	options := []static.Option{static.WithAnnotations(s.Annotations), static.WithBundle(log), static.WithRFC3161Timestamp(stamp)}
-	certificate := s.Annotations[annotationCertificate]
+	certificate := s.Annotations[AnnotationCertificate]
 	if certificate != "" {
-		options = append(options, static.WithCertChain([]byte(certificate), []byte(s.Annotations[annotationChain])))
+		options = append(options, static.WithCertChain([]byte(certificate), []byte(s.Annotations[AnnotationChain])))
 	}
-	sig, err := static.NewSignature(s.Payload, s.Annotations[annotationSignature], options...)
+	sig, err := static.NewSignature(s.Payload, s.Annotations[AnnotationSignature], options...)
 	if err != nil {
 		return Verified{}, fmt.Errorf("read a signature: %w", err)
 	}
