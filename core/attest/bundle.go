@@ -30,14 +30,15 @@ type signer struct {
 	services services
 	root     root.TrustedMaterial // nil without one
 	key      *keypair
-	token    token // of an identity
+	token    token    // of an identity
+	asked    []string // hosts that are asked besides the services
 
 	once     sync.Mutex
 	identity *confirmed // after the first signature
 }
 
 // Hosts implements Signer.
-func (s *signer) Hosts() []string { return s.services.hosts() }
+func (s *signer) Hosts() []string { return s.services.hosts(s.asked) }
 
 // LegacyByDefault implements Signer.
 func (s *signer) LegacyByDefault() bool {

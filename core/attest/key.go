@@ -209,13 +209,3 @@ func (k *keypair) SignData(ctx context.Context, data []byte) ([]byte, []byte, er
 // logs reports whether a log takes signatures of such a key. Ed25519 signs messages and not their digests, and digests
 // are what logs hold.
 func (k *keypair) logs() bool { return k.details.GetHashType() != crypto.Hash(0) }
-
-// useKey makes the signer sign with the key that the options name.
-func (s *signer) useKey(context.Context) error {
-	private, err := s.options.privateKey()
-	if err != nil {
-		return err
-	}
-	s.key, err = keypairOf(private)
-	return err
-}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -23,6 +24,11 @@ type SignerOptions struct {
 	Key string
 	// PasswordFile holds the password of an encrypted key. Without it the variable COSIGN_PASSWORD does.
 	PasswordFile string
+	// PluginVariables are names of variables that the program of a key management service gets besides those that are
+	// known to be for it.
+	PluginVariables []string
+	// PluginTime is how long such a program may take for one answer; zero for a minute.
+	PluginTime time.Duration
 	// IdentityToken is a token or a file that holds one. Without it the platform's own is asked for.
 	IdentityToken string
 
@@ -87,6 +93,7 @@ func (o SignerOptions) filled() SignerOptions {
 	if o.Transport == nil {
 		o.Transport = network.Transport(o.Getenv)
 	}
+	o.PluginTime = cmp.Or(o.PluginTime, time.Minute)
 	o.Patience.Attempts = cmp.Or(o.Patience.Attempts, 3)
 	o.Patience = o.Patience.Filled()
 	return o

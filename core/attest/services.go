@@ -190,9 +190,9 @@ func (s services) urls() []*url.URL {
 	return append(all, s.stamps...)
 }
 
-// hosts are those that are asked, sorted.
-func (s services) hosts() []string {
-	var all []string
+// hosts are those that are asked, with others, sorted.
+func (s services) hosts(others []string) []string {
+	all := slices.Clone(others)
 	for _, u := range s.urls() {
 		all = append(all, u.Host)
 	}
