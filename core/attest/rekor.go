@@ -18,7 +18,7 @@ import (
 )
 
 // transparency makes the library's writer of a log reach it by our way.
-func (s *signer) transparency(ctx context.Context, l log) sign.Transparency {
+func (s *signer) transparency(ctx context.Context, l logAt) sign.Transparency {
 	return sign.NewRekor(&sign.RekorOptions{BaseURL: l.url.String(), Version: l.version,
 		Client: firstLog{ctx, s.options, l.url}, ClientV2: secondLog{s.options, l.url}})
 }

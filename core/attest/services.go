@@ -20,12 +20,12 @@ import (
 // services are whom a signer asks. Each may be absent.
 type services struct {
 	fulcio *url.URL // gives certificates
-	logs   []log
+	logs   []logAt
 	stamps []*url.URL // confirm the time of signing
 }
 
-// log is a transparency log.
-type log struct {
+// logAt is a transparency log.
+type logAt struct {
 	url     *url.URL
 	version uint32 // of its interface
 }
@@ -67,7 +67,7 @@ func (o SignerOptions) services(ctx context.Context) (services, error) {
 		if err != nil {
 			return s, err
 		}
-		s.logs = []log{{u, 1}}
+		s.logs = []logAt{{u, 1}}
 	}
 	if o.TimestampURL != "" {
 		u, err := serviceURL("--timestamp-url", o.TimestampURL)
@@ -81,7 +81,7 @@ func (o SignerOptions) services(ctx context.Context) (services, error) {
 
 // check says which of the services are missing.
 func (s services) check(o SignerOptions) error {
-	second := slices.ContainsFunc(s.logs, func(l log) bool { return l.version > 1 })
+	second := slices.ContainsFunc(s.logs, func(l logAt) bool { return l.version > 1 })
 	switch {
 	case o.Key != "":
 		return nil
@@ -145,7 +145,7 @@ func readSigningConfig(raw []byte) (services, error) {
 			if err != nil {
 				return s, err
 			}
-			s.logs = append(s.logs, log{u, one.MajorAPIVersion})
+			s.logs = append(s.logs, logAt{u, one.MajorAPIVersion})
 		}
 	}
 	if all := config.TimestampAuthorityURLs(); len(all) > 0 {
