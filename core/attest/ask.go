@@ -66,21 +66,22 @@ func (o SignerOptions) ask(ctx context.Context, req *http.Request, secrets []str
 	case len(body) > maxAnswer:
 		return nil, nil, 0, fmt.Errorf("%s answers with more than %d bytes", req.URL.Host, maxAnswer)
 	case !slices.Contains(statuses, resp.StatusCode):
-		return nil, nil, 0, without(secrets, refused(req.URL.Host, resp.StatusCode, body))
+		return nil, nil, 0, refused(req.URL.Host, resp.StatusCode, body, secrets)
 	}
 	return body, resp.Header, resp.StatusCode, nil
 }
 
-// refused tells what a service that speaks gRPC's JSON says of an error.
+// refused tells what a service that speaks gRPC's JSON says of an error. Secrets are taken out before anything is cut off,
+// because half of one would not be recognised.
 //
 // https://github.com/grpc-ecosystem/grpc-gateway
-func refused(host string, status int, body []byte) error {
+func refused(host string, status int, body []byte, secrets []string) error {
 	e := &network.StatusError{Host: host, Status: status}
 	var said struct {
 		Message string `json:"message"`
 	}
 	if json.Unmarshal(body, &said) == nil {
-		e.Message = said.Message
+		e.Message = network.Without(secrets, said.Message)
 	}
 	return e
 }

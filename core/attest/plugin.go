@@ -19,6 +19,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/common"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
@@ -156,7 +157,7 @@ func (p *plugin) ask(ctx context.Context, input []byte, hash crypto.Hash, method
 		return nil, p.told(fmt.Errorf("%s ends with %d bytes, %s", name, out.kept.Len(), text), said)
 	}
 	if answer.ErrorMessage != "" {
-		return nil, p.told(fmt.Errorf("%s: %s", name, redact.Limited(answer.ErrorMessage, 300)), said)
+		return nil, p.told(fmt.Errorf("%s: %s", name, p.shown(answer.ErrorMessage)), said)
 	}
 	if err != nil {
 		return nil, p.told(fmt.Errorf("%s: %w", name, err), said)
@@ -167,10 +168,14 @@ func (p *plugin) ask(ctx context.Context, input []byte, hash crypto.Hash, method
 // told adds what a program wrote to its standard error, without the secrets that it was given.
 func (p *plugin) told(err error, said *bounded) error {
 	if text := strings.TrimSpace(said.kept.String()); text != "" {
-		err = fmt.Errorf("%w; it says: %s", err, redact.Limited(text, 300))
+		err = fmt.Errorf("%w; it says: %s", err, p.shown(text))
 	}
-	return without(p.secrets, err)
+	return err
 }
+
+// shown is foreign text without secrets. They are taken out before anything is cut off, because half of one would not be
+// recognised.
+func (p *plugin) shown(text string) string { return redact.Limited(network.Without(p.secrets, text), 300) }
 
 // bounded keeps the first bytes that are written. The buffer is no embedded one, which would be filled past the bound.
 type bounded struct {

@@ -67,13 +67,12 @@ func (s *signer) annotations(b *protobundle.Bundle) (map[string]string, error) {
 		made[signature.AnnotationBundle] = string(raw)
 		break
 	}
-	for _, t := range material.GetTimestampVerificationData().GetRfc3161Timestamps() {
-		raw, err := json.Marshal(map[string][]byte{"SignedRFC3161Timestamp": t.GetSignedTimestamp()})
+	if stamps := material.GetTimestampVerificationData().GetRfc3161Timestamps(); len(stamps) > 0 {
+		raw, err := json.Marshal(map[string][]byte{"SignedRFC3161Timestamp": stamps[0].GetSignedTimestamp()})
 		if err != nil {
 			return nil, err
 		}
 		made[signature.AnnotationTimestamp] = string(raw)
-		break
 	}
 	return made, nil
 }
