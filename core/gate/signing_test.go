@@ -97,3 +97,15 @@ func TestAPublicLogNeedsConsentUnlessTheImageIsPublic(t *testing.T) {
 		t.Errorf("%v (%s)", err, core.HintOf(err))
 	}
 }
+
+func TestTheDocumentationListsEverySettingOfSigning(t *testing.T) {
+	text, err := os.ReadFile("../../docs/signing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range SigningSettings() {
+		if row := "| " + s.Key + " | `--" + s.Flag + "` | `" + s.Variable + "` | " + s.Default + " |\n"; !strings.Contains(string(text), row) {
+			t.Errorf("docs/signing.md has no row %s", row)
+		}
+	}
+}
