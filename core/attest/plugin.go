@@ -175,7 +175,9 @@ func (p *plugin) told(err error, said *bounded) error {
 
 // shown is foreign text without secrets. They are taken out before anything is cut off, because half of one would not be
 // recognised.
-func (p *plugin) shown(text string) string { return redact.Limited(network.Without(p.secrets, text), 300) }
+func (p *plugin) shown(text string) string {
+	return redact.Limited(network.Without(p.secrets, text), 300)
+}
 
 // bounded keeps the first bytes that are written. The buffer is no embedded one, which would be filled past the bound.
 type bounded struct {
