@@ -61,10 +61,17 @@ func assemble(ctx context.Context, s store, r root, o Options) (*Target, error) 
 		return nil, err
 	}
 	a := &assembler{store: s, root: r, options: o, seen: map[core.Digest]bool{r.digest: true}}
+	var t *Target
 	if m.isIndex() {
-		return a.index(ctx, m)
+		t, err = a.index(ctx, m)
+	} else {
+		t, err = a.single(ctx, m)
 	}
-	return a.single(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	t.content = Content{s, r, m.MediaType}
+	return t, nil
 }
 
 func (a *assembler) single(ctx context.Context, m *manifest) (*Target, error) {

@@ -48,6 +48,7 @@ type Target struct {
 	// Examinations say what was opened and what was left out, such as platforms that --platform excluded.
 	Examinations []core.Examination
 
+	content  Content
 	attached func(ctx context.Context, subject core.Digest) ([][]byte, error) // nil: there is no registry
 	close    []func() error
 }

@@ -1,0 +1,118 @@
+package attest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
+)
+
+// maxOlder bounds the signatures of the older form beside one digest.
+const maxOlder = 500
+
+// AttachOlder keeps a signature of the older form under the tag of the digest, beside those that are there. Others may
+// write that tag too, so it is read again until the signature stays.
+//
+// https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md#tag-based-discovery
+func AttachOlder(ctx context.Context, r *registry.Repository, subject core.Digest, s signature.Simple) error {
+	layer := v1.Descriptor{MediaType: signature.SimpleType, Size: int64(len(s.Payload)), Annotations: s.Annotations}
+	var err error
+	if layer.Digest, err = v1.NewHash(string(verify.DigestOf(s.Payload))); err != nil {
+		return err
+	}
+	if err := upload(ctx, r, s.Payload); err != nil {
+		return err
+	}
+	tag := registry.FallbackTag(subject) + ".sig"
+	for attempt, stayed := 0, false; attempt < 12; attempt++ {
+		m, err := olderManifest(ctx, r, tag)
+		if err != nil {
+			return err
+		}
+		switch {
+		case holds(m, layer) && (stayed || attempt == 0):
+			return nil
+		case holds(m, layer):
+			stayed = true
+		case len(m.Layers) >= maxOlder:
+			return fmt.Errorf("%s has more than %d signatures", tag, maxOlder)
+		default:
+			stayed = false
+			m.Layers = append(m.Layers, layer)
+			if err := putOlder(ctx, r, tag, m); err != nil {
+				return err
+			}
+		}
+		if err := network.Sleep(ctx, 150*time.Millisecond+rand.N(300*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the signatures under %s were overwritten by others again and again", tag)
+}
+
+// holds reports whether a signature is among those of a manifest.
+func holds(m *v1.Manifest, layer v1.Descriptor) bool {
+	for _, l := range m.Layers {
+		if l.Digest == layer.Digest && l.Annotations[signature.AnnotationSignature] == layer.Annotations[signature.AnnotationSignature] {
+			return true
+		}
+	}
+	return false
+}
+
+func olderManifest(ctx context.Context, r *registry.Repository, tag string) (*v1.Manifest, error) {
+	there, err := r.Resolve(ctx, tag)
+	if registry.IsAbsent(err) {
+		return &v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := v1.ParseManifest(bytes.NewReader(there.Raw))
+	if err != nil || m.Config.MediaType == "" {
+		return nil, fmt.Errorf("what is under the tag %s is no image of signatures: remove it", tag)
+	}
+	return m, nil
+}
+
+// putOlder stores the manifest with a configuration that fits its layers.
+func putOlder(ctx context.Context, r *registry.Repository, tag string, m *v1.Manifest) error {
+	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	for _, l := range m.Layers {
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.Digest) // they are stored as they are
+	}
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	if err := upload(ctx, r, raw); err != nil {
+		return err
+	}
+	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Size: int64(len(raw))}
+	if m.Config.Digest, err = v1.NewHash(string(verify.DigestOf(raw))); err != nil {
+		return err
+	}
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_, err = r.PutManifest(ctx, tag, manifest, string(m.MediaType))
+	return err
+}
+
+func upload(ctx context.Context, r *registry.Repository, blob []byte) error {
+	return r.Stream(ctx, verify.DigestOf(blob), int64(len(blob)),
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(blob)), nil })
+}
