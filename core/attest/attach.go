@@ -175,3 +175,15 @@ func Sign(ctx context.Context, s Signer, says Statement, about []target.Descript
 	}
 	return out, nil
 }
+
+// ContentDigest is that of what is attached.
+func (a Attachment) ContentDigest() core.Digest { return verify.DigestOf(a.Content) }
+
+// Digest is that of the manifest that holds it, by which it is fetched.
+func (a Attachment) Digest() core.Digest {
+	_, d, err := a.manifest()
+	if err != nil {
+		return "" // a manifest of these fields has no reason not to be written
+	}
+	return d.Digest
+}

@@ -17,6 +17,7 @@ func (p *Program) gateCommand() *cobra.Command {
 		output   outputFlag
 		change   changeFlags
 		baseline string
+		push     pushFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "gate TARGET...",
@@ -32,11 +33,15 @@ A target is one of
   a daemon's image          docker:NAME, podman:NAME
   a source directory        dir:PATH
   a bill of materials       sbom:FILE (CycloneDX or SPDX, JSON)
-The prefix may be left out where it is clear what is meant. Of an image index every platform is judged.`,
+The prefix may be left out where it is clear what is meant. Of an image index every platform is judged.
+
+With --push, what passed is pushed, byte for byte what was judged; bills of materials, vulnerabilities, the evidence and
+the verdict are signed and attached to it; and only then it gets its name.`,
 		Example: `  cleanbill gate examples/image
   cleanbill gate registry.example/app@sha256:… --policy strict --advisories oci:advisories
   cleanbill gate . --base origin/main
-  cleanbill gate . app.tar --output json=verdict.json --output cyclonedx=sbom.json`,
+  cleanbill gate . app.tar --output json=verdict.json --output cyclonedx=sbom.json
+  cleanbill gate app.tar --push registry.example/team/app:1.4 --key cosign.key`,
 		Args: needsTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := run.plan(p, cmd, args)
@@ -49,6 +54,9 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 			}
 			plan.Baseline = baseline
 			change.plan(&plan.Change)
+			if err := push.plan(p, cmd, &plan); err != nil {
+				return err
+			}
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
@@ -56,6 +64,7 @@ The prefix may be left out where it is clear what is meant. Of an image index ev
 	cmd.Flags().StringVar(&baseline, "baseline", "",
 		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
 	change.register(cmd)
+	push.register(p, cmd)
 	output.register(p, cmd)
 	return cmd
 }
@@ -138,6 +147,7 @@ func (p *Program) judged(stdout string, run func(*gate.Gate) (*gate.Result, erro
 	if failed := report.Terminal(people, document, p.terminalOptions(people)); err == nil && failed != nil {
 		err = fmt.Errorf("show the verdict: %w", failed)
 	}
+	published(people, r.Published)
 	p.exit = gate.ExitCode(r, err)
 	return err
 }

@@ -65,6 +65,8 @@ func (l *lines) tell(e gate.Event) {
 		fmt.Fprintf(l.w, "advisories: %s\n", report.SafeText(e.Text))
 	case gate.EventMatching:
 		fmt.Fprintf(l.w, "matching %d packages\n", e.Count)
+	case gate.EventPushing:
+		fmt.Fprintf(l.w, "pushing and attesting %s\n", report.SafeText(e.Target))
 	case gate.EventWritten:
 		fmt.Fprintf(l.w, "wrote %s\n", report.SafeText(e.Path))
 	}

@@ -13,6 +13,7 @@ const (
 	EventAdvisories                  // advisories are being obtained, as Text says
 	EventMatching                    // Count packages are matched against advisories
 	EventWritten                     // a report was written to Path
+	EventPushing                     // what passed is pushed and attested, to be named Target
 )
 
 // Event tells what a run is doing. Events of one run come one at a time.

@@ -132,10 +132,10 @@ func (g *Gate) scan(ctx context.Context, p Plan, s *sources, judge *policy.Polic
 	return r, err
 }
 
-// Run scans, judges and writes the reports.
+// Run scans, judges, writes the reports and, if the plan says so and the verdict is a pass, publishes.
 //
-// The error is a core.Failure as from Scan, or says which report could not be written; the result is then complete
-// all the same.
+// The error is a core.Failure as from Scan, or says which report could not be written or what could not be published; the
+// result is then complete all the same.
 func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 	s, err := g.openSources(p)
 	if err != nil {
@@ -150,13 +150,25 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 	if err := checkOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
+	publisher, err := g.publisher(ctx, &p)
+	if err != nil {
+		return nil, err
+	}
+	s.keeps = publisher != nil
 	c := g.comparesWith(p, judge.Policy, s)
 	r, err := g.scan(ctx, p, s, judge.Policy, c)
 	if err != nil {
 		return nil, err
 	}
 	r.Verdict = judge.Judge(&r.Evidence, c.judgedAgainst(), r.Started)
-	return r, g.write(r, p.Outputs)
+	if err := g.write(r, p.Outputs); err != nil {
+		return r, err
+	}
+	if publisher == nil || r.Verdict.Decision != core.Passed {
+		return r, nil
+	}
+	r.Published, err = publisher.publish(ctx, s.kept, r)
+	return r, err
 }
 
 // Inventory opens and reads one target without advisories or policy, for a bill of materials.
@@ -256,7 +268,9 @@ func (g *Gate) lookAt(ctx context.Context, name string, p Plan, s *sources, anal
 	if err != nil {
 		return core.Evidence{}, err
 	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
+	if !s.keep(opened) {
+		defer func() { err = errors.Join(err, opened.Close()) }()
+	}
 	g.tell(Event{Kind: EventOpened, Target: name, Subject: opened.Subject})
 	g.named("gate").Debug("opened a target", "name", opened.Subject.Name, "kind", opened.Subject.Kind,
 		"digest", opened.Subject.Digest, "platforms", len(opened.Images))

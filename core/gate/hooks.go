@@ -157,7 +157,7 @@ func (g *Gate) runHooks(ctx context.Context, p Plan, hooks HookSettings, name st
 }
 
 func (g *Gate) hookRunner(p Plan, barriers []string) *hook.Runner {
-	return &hook.Runner{Getenv: g.Getenv, Require: barriers, Parallel: p.Parallel}
+	return &hook.Runner{Getenv: g.Getenv, Require: barriers, Guarded: p.Publish != nil, Parallel: p.Parallel}
 }
 
 // unreachable are the examinations of hooks over images, for an image that is not on this machine, or that is several.

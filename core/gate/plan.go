@@ -39,6 +39,9 @@ type Plan struct {
 	// Full ignores every baseline. Whatever pushes, signs or promotes sets it: what a change did not bring is published
 	// with it all the same.
 	Full bool
+	// Publish is where the one image among the targets goes if the verdict is a pass, and who signs it; nil for nowhere. It
+	// implies Full.
+	Publish *Publishing
 	// Source is the directory of the sources that are judged or that images were made from: the platform's workspace. Empty
 	// means the first target that is a directory, or the working directory.
 	Source string
@@ -69,6 +72,8 @@ type Output struct {
 type Result struct {
 	Evidence core.Evidence
 	Verdict  core.Verdict
+	// Published is what was pushed and attested; nil if nothing was.
+	Published *Published
 	// Reports are the files that were written, in the order of the plan.
 	Reports []Output
 	Started time.Time

@@ -55,7 +55,7 @@ const refused = "refused, unless the base's policy lists it under `allow`"
 
 // Settings returns every setting, in the order of the documentation.
 func Settings() []Setting {
-	return []Setting{
+	return append([]Setting{
 		{Key: "target", Variable: variableTarget, Input: "target", Default: "none; the command line names it as arguments",
 			OnChange: "the same"},
 		{Key: "policy", Flag: "policy", Variable: variablePolicy, Input: "policy", Default: "`" + PolicyFile + "`, or `standard` without one",
@@ -102,9 +102,11 @@ func Settings() []Setting {
 		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
 			OnChange: "the platform's word counts"},
 		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},
+		{Key: "push", Flag: "push", Default: "nowhere", OnChange: "the same: what is published is judged in full"},
+		{Key: "statement-size", Flag: "statement-size", Default: "`8388608`", OnChange: "the same"},
 		{Key: "cache", Variable: variableCache, Default: "`$XDG_CACHE_HOME/cleanbill`, or `~/.cache/cleanbill`",
 			OnChange: "the same, but not used if the commit that is judged has files of it"},
-	}
+	}, SigningSettings()...)
 }
 
 // otherAdvisories reports whether somebody else than the policy says what is matched against. A set that a signer of the

@@ -50,6 +50,9 @@ type sources struct {
 	asked map[string]bool
 	// judged are the directories of the source trees that were examined.
 	judged map[core.Digest]string
+	// keeps says that images stay open after they were examined, which are then kept.
+	keeps bool
+	kept  []*target.Target
 }
 
 // openSources finds the sources of a plan and, if it is about a change, opens its base.
@@ -121,10 +124,26 @@ func (s *sources) about() *core.Change {
 }
 
 func (s *sources) close() error {
-	if s.repository == nil {
-		return nil
+	var errs []error
+	for _, t := range s.kept {
+		errs = append(errs, t.Close())
 	}
-	return s.repository.Close()
+	s.kept = nil
+	if s.repository != nil {
+		errs = append(errs, s.repository.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// keep takes over the closing of an image that will be published.
+func (s *sources) keep(t *target.Target) bool {
+	if _, ok := t.Content(); s == nil || !s.keeps || !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, t)
+	return true
 }
 
 // read reads a file that may excuse something. What the base of a change lacks is fs.ErrNotExist; a base that cannot be

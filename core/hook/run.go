@@ -30,8 +30,10 @@ type Runner struct {
 	Self string
 	// Getenv reads where programs and caches are, the granted secrets, and which credentials are around.
 	Getenv func(string) string
-	// Require are the barriers without which no hook runs.
+	// Require are the barriers without which no hook runs, and Guarded says that those which run code of the project need
+	// all of them: credentials to push or sign with are within reach.
 	Require []string
+	Guarded bool
 	// Parallel is how many hooks run at a time; 0: as many as processors, at most 4.
 	Parallel int
 	// Dir is where hooks get their own folders; empty: the system's temporary directory.
@@ -242,6 +244,9 @@ func (r *run) allow(ctx context.Context) error {
 // required are the barriers without which this hook does not start.
 func (r *run) required() []string {
 	required := slices.Clone(r.runner.Require)
+	if r.runner.Guarded && r.hook.Class != ClassStatic {
+		required = append(required, Barriers()...)
+	}
 	if r.hook.Class == ClassExecutes && len(credentials(r.runner.Getenv)) > 0 {
 		required = append(required, Barriers()...)
 	}

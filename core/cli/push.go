@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+)
+
+// pushFlags say where what passed goes.
+type pushFlags struct {
+	sign signFlags
+	said gate.Publishing
+}
+
+func (f *pushFlags) register(p *Program, cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.said.Reference, "push", "", "if the verdict is a pass, push the image, attest it, and only then give it this `NAME:TAG`")
+	flags.IntVar(&f.said.StatementSize, "statement-size", 0, fmt.Sprintf("sign no statement of more `BYTES` (default %d): larger evidence is kept beside the image", gate.DefaultStatementSize))
+	f.sign.register(p, cmd)
+}
+
+// plan puts what these flags say into the plan. Flags that say how to sign are of no use without a place to push to.
+func (f *pushFlags) plan(p *Program, cmd *cobra.Command, plan *gate.Plan) error {
+	if !cmd.Flags().Changed("push") {
+		for _, name := range append(signingFlags(), "statement-size") {
+			if cmd.Flags().Changed(name) {
+				return &core.Failure{Doing: "understand --" + name, Usage: true,
+					Err: errors.New("it says how to sign what is pushed, and nothing is"), Hint: "name where to with --push"}
+			}
+		}
+		return nil
+	}
+	var err error
+	f.said.Signing, err = f.sign.plan(p)
+	plan.Publish = &f.said
+	return err
+}
+
+// signingFlags are the names of the flags that say how to sign.
+func signingFlags() []string {
+	var names []string
+	for _, s := range gate.SigningSettings() {
+		names = append(names, s.Flag)
+	}
+	return names
+}
+
+// published shows what became of a push.
+func published(w io.Writer, p *gate.Published) {
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(w, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
+	for _, a := range p.Attestations {
+		what := a.PredicateType
+		if what == "" {
+			what = "signature of the older form"
+		}
+		fmt.Fprintf(w, "attested    %s of %s\n", report.SafeText(what), a.Subject.Short())
+	}
+	for _, h := range p.Hosts {
+		fmt.Fprintf(w, "asked       %s\n", report.SafeText(h))
+	}
+}

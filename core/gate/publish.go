@@ -1,0 +1,228 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/attest"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/target"
+)
+
+// Publishing is where an image goes once it passed, and who signs it.
+type Publishing struct {
+	// Reference is the repository and the tag that names the image in the end.
+	Reference string
+	Signing   Signing
+	// StatementSize bounds one statement, in bytes; 0 is DefaultStatementSize. A larger bill of materials and larger
+	// evidence are kept beside the image and named by digest.
+	StatementSize int
+	// Build is how the image was built, as far as the platform says it; nil where nobody does.
+	Build *attest.Build
+}
+
+// Published is what was pushed, attested and named.
+type Published struct {
+	// Reference is the name that it got, and Digest what that names.
+	Reference string
+	Digest    core.Digest
+	// Attestations are what was attached, in the order in which it was signed.
+	Attestations []Attested
+	// Hosts were asked to sign, besides the registry.
+	Hosts []string
+}
+
+// Attested is one attestation beside one manifest.
+type Attested struct {
+	PredicateType string
+	// Subject is the manifest that it is about, and Digest that of the manifest that holds it; empty for the older form, which
+	// has a tag.
+	Subject, Digest core.Digest
+	// Content is the digest of the bundle itself, or of what is kept apart.
+	Content core.Digest
+}
+
+// publisher is a Publishing that makes sense.
+type publisher struct {
+	gate   *Gate
+	plan   Publishing
+	tag    name.Tag
+	signer attest.Signer
+}
+
+// publisher checks, before anything is examined, that what is judged could be published at all; nil if it is not to be.
+func (g *Gate) publisher(ctx context.Context, p *Plan) (*publisher, error) {
+	if p.Publish == nil {
+		return nil, nil
+	}
+	wrong := func(hint, format string, arguments ...any) (*publisher, error) {
+		return nil, &core.Failure{Doing: "publish as " + shown(p.Publish.Reference), Err: fmt.Errorf(format, arguments...),
+			Hint: hint, Usage: true}
+	}
+	o := &publisher{gate: g, plan: *p.Publish}
+	var err error
+	if o.tag, err = parseTag(p.Publish.Reference); err != nil {
+		return wrong("name a repository and a tag, as registry.example/team/app:1.4", "%w", err)
+	}
+	switch {
+	case len(p.Platforms) > 0:
+		return wrong("judge all of it", "only some of its platforms are judged, and all of them would be published")
+	case p.Baseline != "":
+		return wrong("leave the baseline out", "what is published is judged in full, without a baseline")
+	case p.Publish.StatementSize < 0:
+		return wrong("", "a statement has no negative size")
+	}
+	p.Full = true
+	o.signer, err = g.Signer(ctx, p.Publish.Signing, false)
+	return o, err
+}
+
+// parseTag reads a reference that has to name a tag.
+func parseTag(s string) (name.Tag, error) {
+	ref, err := registry.ParseReference(s)
+	if err != nil {
+		return name.Tag{}, err
+	}
+	tag, ok := ref.(name.Tag)
+	if !ok || !strings.HasSuffix(s, ":"+tag.TagStr()) {
+		return name.Tag{}, errors.New("it names no tag")
+	}
+	return tag, nil
+}
+
+// publish pushes what was judged, attests it, and gives it its name, in this order: under the name there is nothing that was
+// not judged and signed, at any moment.
+func (o *publisher) publish(ctx context.Context, kept []*target.Target, r *Result) (_ *Published, err error) {
+	defer func() {
+		var known *core.Failure
+		if err != nil && !errors.As(err, &known) {
+			err = advice.Failure(ctx, "publish "+o.tag.Name(), err)
+		}
+	}()
+	t, err := o.only(kept, r)
+	if err != nil {
+		return nil, err
+	}
+	content, _ := t.Content()
+	s, err := o.sayings(t, content, r)
+	if err != nil {
+		return nil, err
+	}
+	evidence, err := s.evidence()
+	if err != nil {
+		return nil, err
+	}
+	repository, err := registry.Dial(ctx, o.tag.Repository, registry.Options{
+		Getenv: o.gate.Getenv, Log: o.gate.named("registry"), UserAgent: "cleanbill/" + o.gate.Version, Write: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o.gate.tell(Event{Kind: EventPushing, Target: o.tag.Name()})
+	if err := attest.Push(ctx, repository, content); err != nil {
+		return nil, err
+	}
+	published := &Published{Reference: o.tag.Name(), Digest: s.top.Digest, Hosts: o.signer.Hosts()}
+	if published.Attestations, err = attestAll(ctx, repository, o.signer, s, evidence, o.plan.Signing); err != nil {
+		return nil, err
+	}
+	if err := attest.Tag(ctx, repository, o.tag.TagStr(), content); err != nil {
+		return nil, err
+	}
+	return published, nil
+}
+
+// only returns the one image that is published, still open.
+func (o *publisher) only(kept []*target.Target, r *Result) (*target.Target, error) {
+	if len(kept) != 1 {
+		return nil, &core.Failure{Doing: "publish as " + o.tag.Name(), Usage: true,
+			Err: fmt.Errorf("%d of the targets are images, and one has to be", len(kept)), Hint: "name the image, and besides it at most its sources"}
+	}
+	if !slices.ContainsFunc(r.Evidence.Subjects, func(s core.Subject) bool { return s.Digest == kept[0].Subject.Digest }) {
+		return nil, fmt.Errorf("%s was not judged", kept[0].Subject.Digest)
+	}
+	return kept[0], nil
+}
+
+// sayings says what is to be said of a target and its platforms.
+func (o *publisher) sayings(t *target.Target, content target.Content, r *Result) (*sayings, error) {
+	top, _ := content.Root()
+	s := &sayings{gate: o.gate, result: r, name: o.tag.Repository.Name(), top: top, build: o.plan.Build, largest: o.plan.StatementSize}
+	if s.largest == 0 {
+		s.largest = DefaultStatementSize
+	}
+	for _, i := range t.Images {
+		s.platforms = append(s.platforms, target.Descriptor{MediaType: i.Subject.MediaType, Digest: i.Subject.Digest, Size: int64(len(i.Manifest))})
+	}
+	return s, nil
+}
+
+// attestAll signs and attaches all that is said: first what was seen, then the verdict that rests on it, then the signature.
+func attestAll(ctx context.Context, to *registry.Repository, signer attest.Signer, s *sayings, evidence []saying, how Signing) ([]Attested, error) {
+	var attachments []attest.Attachment
+	var inputs []attest.Resource
+	add := func(said saying) error {
+		signed, err := attest.Sign(ctx, signer, said.Statement, said.about, s.result.Verdict.Time)
+		if err != nil {
+			return err
+		}
+		if said.apart != nil {
+			attachments = append(attachments, *said.apart)
+		}
+		attachments = append(attachments, signed...)
+		inputs = append(inputs, attest.Resource{URI: s.name + "@" + string(signed[0].Digest()), Digest: signed[0].ContentDigest()})
+		return nil
+	}
+	for _, said := range evidence {
+		if err := add(said); err != nil {
+			return nil, err
+		}
+	}
+	summary, err := s.summary(slices.Clone(inputs))
+	if err != nil {
+		return nil, err
+	}
+	bundled, tagged := how.Forms(signer)
+	last := []saying{summary}
+	if bundled {
+		last = append(last, s.signature())
+	}
+	for _, said := range last {
+		if err := add(said); err != nil {
+			return nil, err
+		}
+	}
+	digests, err := attest.Attach(ctx, to, attachments)
+	if err != nil {
+		return nil, err
+	}
+	var out []Attested
+	for i, a := range attachments {
+		out = append(out, Attested{PredicateType: a.PredicateType, Subject: a.Subject.Digest, Digest: digests[i], Content: a.ContentDigest()})
+	}
+	if !tagged {
+		return out, nil
+	}
+	for _, d := range s.everything() {
+		payload, err := attest.Payload(s.name, d.Digest)
+		if err != nil {
+			return nil, err
+		}
+		simple, err := signer.SignPayload(ctx, payload)
+		if err != nil {
+			return nil, err
+		}
+		if err := attest.AttachOlder(ctx, to, d.Digest, simple); err != nil {
+			return nil, fmt.Errorf("attach the signature of the older form: %w", err)
+		}
+		out = append(out, Attested{Subject: d.Digest})
+	}
+	return out, nil
+}
