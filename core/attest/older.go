@@ -6,14 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
-	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
@@ -55,7 +52,7 @@ func AttachOlder(ctx context.Context, r *registry.Repository, subject core.Diges
 				return err
 			}
 		}
-		if err := network.Sleep(ctx, 150*time.Millisecond+rand.N(300*time.Millisecond)); err != nil {
+		if err := r.Settle(ctx); err != nil {
 			return err
 		}
 	}

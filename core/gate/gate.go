@@ -14,6 +14,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/image"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
+	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/inventory"
 	"github.com/cleanbill-ci/cleanbill/core/misconfig"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
@@ -37,6 +38,8 @@ type Gate struct {
 	Getenv func(string) string
 	// Log may be nil.
 	Log hclog.Logger
+	// Patience is with registries that are written to; its zero value is the usual one.
+	Patience network.Patience
 	// Progress may be nil. It is called by one goroutine at a time and must not block for long.
 	Progress func(Event)
 

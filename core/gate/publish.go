@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/attest"
@@ -120,7 +121,7 @@ func (o *publisher) publish(ctx context.Context, kept []*target.Target, r *Resul
 		return nil, err
 	}
 	repository, err := registry.Dial(ctx, o.tag.Repository, registry.Options{
-		Getenv: o.gate.Getenv, Log: o.gate.named("registry"), UserAgent: "cleanbill/" + o.gate.Version, Write: true,
+		Getenv: o.gate.Getenv, Log: o.gate.named("registry"), UserAgent: "cleanbill/" + o.gate.Version, Write: true, Patience: o.gate.Patience,
 	})
 	if err != nil {
 		return nil, err
@@ -210,19 +211,23 @@ func attestAll(ctx context.Context, to *registry.Repository, signer attest.Signe
 	if !tagged {
 		return out, nil
 	}
+	g, attaching := errgroup.WithContext(ctx)
 	for _, d := range s.everything() {
-		payload, err := attest.Payload(s.name, d.Digest)
-		if err != nil {
-			return nil, err
-		}
-		simple, err := signer.SignPayload(ctx, payload)
-		if err != nil {
-			return nil, err
-		}
-		if err := attest.AttachOlder(ctx, to, d.Digest, simple); err != nil {
-			return nil, fmt.Errorf("attach the signature of the older form: %w", err)
-		}
 		out = append(out, Attested{Subject: d.Digest})
+		g.Go(func() error {
+			payload, err := attest.Payload(s.name, d.Digest)
+			if err != nil {
+				return err
+			}
+			simple, err := signer.SignPayload(attaching, payload)
+			if err != nil {
+				return err
+			}
+			return attest.AttachOlder(attaching, to, d.Digest, simple)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("attach signatures of the older form: %w", err)
 	}
 	return out, nil
 }

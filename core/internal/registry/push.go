@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -80,7 +79,11 @@ func (r *Repository) newPusher() (*remote.Pusher, error) {
 	if !r.options.Write {
 		return nil, nil
 	}
-	p, err := remote.NewPusher(remote.WithTransport(r.client.Transport), remote.WithUserAgent(r.options.UserAgent))
+	patience := r.options.Patience
+	p, err := remote.NewPusher(remote.WithTransport(r.client.Transport), remote.WithUserAgent(r.options.UserAgent),
+		// A blob that is read from somewhere else is sent again as a whole; everything else repeats itself.
+		remote.WithRetryBackoff(remote.Backoff{Duration: patience.Delay, Factor: 2, Jitter: 0.5, Steps: max(patience.Attempts-2, 1),
+			Cap: patience.MaxDelay}))
 	if err != nil {
 		return nil, errors.Join(errors.New("prepare to push"), err)
 	}
@@ -151,13 +154,15 @@ func (r *Repository) PutManifest(ctx context.Context, identifier string, manifes
 	return resp.Header.Get("OCI-Subject") != "", nil
 }
 
-const (
-	// maxListings is how often the list of referrers is written, where others write it as well.
-	maxListings = 12
-	// settling is how long a list has to stay as it was written: longer than another writer takes from reading it to
-	// writing it.
-	settling = 300 * time.Millisecond
-)
+// maxListings is how often the list of referrers is written, where others write it as well.
+const maxListings = 12
+
+// Settle waits for as long as what was written has to stay to count as staying: longer than another writer takes from reading
+// it to writing it. Two who collide do not wait for the same time.
+func (r *Repository) Settle(ctx context.Context) error {
+	d := r.options.Patience.Delay
+	return network.Sleep(ctx, d*3/10+rand.N(d*6/10+1))
+}
 
 // List adds descriptors to the tag that lists the referrers of a digest in a registry without the API. Nothing protects
 // that tag from two writers who both keep what they read, so it is read again after it was written, and written again
@@ -194,7 +199,7 @@ func (r *Repository) List(ctx context.Context, subject core.Digest, add []Descri
 				return err
 			}
 		}
-		if err := network.Sleep(ctx, settling/2+rand.N(settling)); err != nil {
+		if err := r.Settle(ctx); err != nil {
 			return err
 		}
 	}
