@@ -29,8 +29,17 @@ type Advisories interface {
 // beyond its support, and for each subject the examination of advisories. It sets e.Advisories and the end of life of
 // distributions. An error means that the set could not be read; e is then as it was.
 func Match(ctx context.Context, set Advisories, e *core.Evidence, now time.Time) error {
+	m := newMatcher(set)
+	return m.match(ctx, e, now)
+}
+
+func newMatcher(set Advisories) matcher {
+	return matcher{set: set, tables: map[string]tables{}, known: map[identity]*answer{}}
+}
+
+func (m *matcher) match(ctx context.Context, e *core.Evidence, now time.Time) error {
 	const hint = "the set of advisories is damaged, incomplete or out of reach: fetch or build it again"
-	m := matcher{set: set, tables: map[string]tables{}, known: map[identity]*answer{}}
+	set := m.set
 	coverage := map[core.Digest]*coverage{}
 	for _, s := range e.Subjects {
 		if s.Kind != core.KindIndex {
