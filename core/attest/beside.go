@@ -59,112 +59,134 @@ func (s Said) Claims(subject core.Digest) (signature.Verified, error) {
 // Bundle is the Sigstore bundle that it is, or nil.
 func (s Said) Bundle() []byte { return s.bundle }
 
-// shelf reads what lies beside one digest.
-type shelf struct {
+// Shelf is what lies beside one digest, listed once and read as far as it is wanted.
+type Shelf struct {
 	repository *registry.Repository
-	wanted     func(predicateType string) bool
-	said       []Said
+	items      []item
 	seen       map[core.Digest]bool
+	said       int
 	size       int64
 }
 
-// Beside reads the attestations that lie beside a digest, by referrers, by the tag that stands for them, and by cosign's
-// older tag, except those that call themselves of a type that is not wanted. None is no error.
-func Beside(ctx context.Context, r *registry.Repository, subject core.Digest, wanted func(predicateType string) bool) ([]Said, error) {
-	s := &shelf{repository: r, wanted: wanted, seen: map[core.Digest]bool{}}
+// item is something on a shelf: a manifest that is not read yet, or a layer of one that is.
+type item struct {
+	claimed string // the predicate type that it calls itself; empty if it does not
+	done    bool
+
+	manifest core.Digest // empty for a layer
+	layer    layer
+}
+
+type layer struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      core.Digest       `json:"digest"`
+	Size        int64             `json:"size"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// Beside lists the attestations that lie beside a digest, by referrers, by the tag that stands for them, and by cosign's
+// older tag. None is no error.
+func Beside(ctx context.Context, r *registry.Repository, subject core.Digest) (*Shelf, error) {
+	s := &Shelf{repository: r, seen: map[core.Digest]bool{}}
 	list, err := r.Referrers(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range list {
-		if !s.mayHold(d) {
+		// Some registries list another artifact type than that of the manifest.
+		if signature.BundleType(d.ArtifactType) || d.ArtifactType == "" || d.ArtifactType == noArtifactType {
+			s.items = append(s.items, item{claimed: d.Annotations[notePredicate], manifest: d.Digest})
+		}
+	}
+	return s, s.open(ctx, registry.FallbackTag(subject)+".att")
+}
+
+// Empty reports whether nothing lies there.
+func (s *Shelf) Empty() bool { return len(s.items) == 0 }
+
+// noArtifactType is what some registries list in place of an artifact type.
+const noArtifactType = "application/vnd.oci.empty.v1+json"
+
+// Read reads the attestations that may be of a type that is wanted and were not read before. What an attestation calls
+// itself only saves reading it: some versions of cosign call everything a bare signature.
+func (s *Shelf) Read(ctx context.Context, wanted func(predicateType string) bool) ([]Said, error) {
+	may := func(i *item) bool {
+		c := i.claimed
+		return !i.done && (c == "" || c == TypeSignature || c == PredicateReference || wanted(c))
+	}
+	var out []Said
+	for n := 0; n < len(s.items); n++ { // which grows by the layers of manifests
+		i := &s.items[n]
+		if !may(i) {
 			continue
 		}
-		if err := s.read(ctx, string(d.Digest)); err != nil {
+		i.done = true
+		if i.manifest != "" {
+			if err := s.open(ctx, string(i.manifest)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := s.room(i.layer.Size); err != nil {
 			return nil, err
 		}
+		raw, err := blob(ctx, s.repository, i.layer.Digest, i.layer.Size)
+		if err != nil {
+			return nil, err
+		}
+		said := Said{Digest: i.layer.Digest}
+		if i.layer.MediaType == signature.EnvelopeType {
+			said.envelope = signature.Envelope{Raw: raw, Annotations: i.layer.Annotations}
+		} else {
+			said.bundle = raw
+		}
+		out = append(out, said)
+		s.said++
 	}
-	if err := s.read(ctx, registry.FallbackTag(subject)+".att"); err != nil {
-		return nil, err
-	}
-	return s.said, nil
+	return out, nil
 }
 
-// mayHold reports whether a referrer may hold an attestation that is wanted. Some registries list another artifact type
-// than that of the manifest.
-func (s *shelf) mayHold(d registry.Descriptor) bool {
-	switch {
-	case signature.BundleType(d.ArtifactType):
-		return s.mayBe(d.Annotations[notePredicate])
-	case d.ArtifactType == "", d.ArtifactType == emptyConfigType:
-		return true
-	}
-	return false
-}
-
-// emptyConfigType is what some registries list in place of an artifact type.
-const emptyConfigType = "application/vnd.oci.empty.v1+json"
-
-// mayBe reports whether a type that something claims for itself may be wanted. Some versions of cosign claim that of a
-// bare signature for everything.
-func (s *shelf) mayBe(claimed string) bool {
-	return claimed == "" || claimed == TypeSignature || s.wanted(claimed)
-}
-
-// read reads the attestations that a manifest holds.
-func (s *shelf) read(ctx context.Context, identifier string) error {
+// open lists the attestations that a manifest holds.
+func (s *Shelf) open(ctx context.Context, identifier string) error {
 	m, err := s.repository.Resolve(ctx, identifier)
 	if registry.IsAbsent(err) {
-		return nil // for a digest, the list is older than a deletion
+		return nil // of a digest, the list is older than a deletion
 	}
 	if err != nil {
 		return err
 	}
 	var manifest struct {
 		Annotations map[string]string `json:"annotations"`
-		Layers      []struct {
-			MediaType   string            `json:"mediaType"`
-			Digest      core.Digest       `json:"digest"`
-			Size        int64             `json:"size"`
-			Annotations map[string]string `json:"annotations"`
-		} `json:"layers"`
+		Layers      []layer           `json:"layers"`
 	}
 	if err := json.Unmarshal(m.Raw, &manifest); err != nil {
 		return fmt.Errorf("read a manifest of attestations: %w", err)
 	}
 	for _, l := range manifest.Layers {
-		bundle := signature.BundleType(l.MediaType)
-		older := l.MediaType == signature.EnvelopeType
-		if s.seen[l.Digest] || !bundle && !older || bundle && !s.mayBe(manifest.Annotations[notePredicate]) ||
-			older && !s.mayBe(l.Annotations[noteOlderPredicate]) {
+		claimed := ""
+		switch {
+		case signature.BundleType(l.MediaType):
+			claimed = manifest.Annotations[notePredicate]
+		case l.MediaType == signature.EnvelopeType:
+			claimed = l.Annotations[noteOlderPredicate]
+		default:
 			continue
 		}
-		s.seen[l.Digest] = true
-		if err := s.room(l.Size); err != nil {
-			return err
+		if !s.seen[l.Digest] {
+			s.seen[l.Digest] = true
+			s.items = append(s.items, item{claimed: claimed, layer: l})
 		}
-		raw, err := s.blob(ctx, l.Digest, l.Size)
-		if err != nil {
-			return err
-		}
-		said := Said{Digest: l.Digest}
-		if bundle {
-			said.bundle = raw
-		} else {
-			said.envelope = signature.Envelope{Raw: raw, Annotations: l.Annotations}
-		}
-		s.said = append(s.said, said)
 	}
 	return nil
 }
 
 // room counts one more against the bounds.
-func (s *shelf) room(size int64) error {
+func (s *Shelf) room(size int64) error {
 	s.size += max(size, 0)
 	switch {
 	case size < 0 || size > maxBesideSize:
 		return fmt.Errorf("an attestation claims %d bytes; at most %d are read", size, int64(maxBesideSize))
-	case len(s.said) == maxBeside:
+	case s.said == maxBeside:
 		return fmt.Errorf("more than %d attestations lie beside it", maxBeside)
 	case s.size > maxBesideTotal:
 		return fmt.Errorf("the attestations beside it have more than %d bytes together", int64(maxBesideTotal))
@@ -172,8 +194,8 @@ func (s *shelf) room(size int64) error {
 	return nil
 }
 
-func (s *shelf) blob(ctx context.Context, d core.Digest, size int64) ([]byte, error) {
-	body, err := s.repository.Blob(ctx, d, size)
+func blob(ctx context.Context, r *registry.Repository, d core.Digest, size int64) ([]byte, error) {
+	body, err := r.Blob(ctx, d, size)
 	if err != nil {
 		return nil, err
 	}

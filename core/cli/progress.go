@@ -63,6 +63,8 @@ func (l *lines) tell(e gate.Event) {
 		}
 	case gate.EventAdvisories:
 		fmt.Fprintf(l.w, "advisories: %s\n", report.SafeText(e.Text))
+	case gate.EventFleet:
+		fmt.Fprintf(l.w, "%s\n", report.SafeText(e.Text))
 	case gate.EventMatching:
 		fmt.Fprintf(l.w, "matching %d packages\n", e.Count)
 	case gate.EventPushing:
@@ -91,8 +93,11 @@ func newBars(w io.Writer) *bars {
 func (b *bars) tell(e gate.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.Kind == gate.EventAdvisories {
+	switch e.Kind {
+	case gate.EventAdvisories:
 		fmt.Fprintf(b.container, "advisories: %s\n", report.SafeText(e.Text))
+	case gate.EventFleet:
+		fmt.Fprintf(b.container, "%s\n", report.SafeText(e.Text))
 	}
 	if e.Kind != gate.EventLayer {
 		return

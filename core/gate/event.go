@@ -14,6 +14,7 @@ const (
 	EventMatching                    // Count packages are matched against advisories
 	EventWritten                     // a report was written to Path
 	EventPushing                     // what passed is pushed and attested, to be named Target
+	EventFleet                       // released images are being asked about, as Text says
 )
 
 // Event tells what a run is doing. Events of one run come one at a time.

@@ -24,6 +24,9 @@ func namesakes(set Advisories, p *core.Package, ecosystem string) []lookup {
 	return nil
 }
 
+// EcosystemOf returns the OSV ecosystem of a package, as it says it or by the type of its package URL; empty for none.
+func EcosystemOf(p *core.Package) string { return ecosystemOf(p) }
+
 // Names returns the ecosystems and names under which a set may know a package, and whether it covers its ecosystem.
 func Names(set Advisories, p *core.Package) (names []advisory.PackageName, covered bool) {
 	ecosystem := ecosystemOf(p)
