@@ -81,8 +81,13 @@ func (g *Gate) Find(ctx context.Context, p FindPlan) (*Find, error) {
 	if err != nil {
 		return nil, err
 	}
+	return g.find(ctx, p, f)
+}
+
+func (g *Gate) find(ctx context.Context, p FindPlan, f *fleet) (*Find, error) {
 	s := &finding{fleet: f, out: Find{Version: AuditVersion, Query: p.Query, Versions: p.Versions, Found: []FoundImage{}}}
 	f.wanted, f.visit = isSBOM, s.visit
+	var err error
 	if strings.HasPrefix(p.Query, "pkg:") {
 		err = s.byPackage(p)
 	} else {

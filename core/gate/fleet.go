@@ -189,6 +189,10 @@ func (g *Gate) newFleet(p FleetPlan) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	return g.newFleetTrusting(p, trust)
+}
+
+func (g *Gate) newFleetTrusting(p FleetPlan, trust signature.Trust) (*fleet, error) {
 	if trust.Empty() && !p.AllowUnsigned {
 		return nil, &core.Failure{Doing: "ask what was attested", Usage: true,
 			Err:  errors.New("nobody was named whose attestations count, and anybody who may push can attach some"),

@@ -190,6 +190,24 @@ func (k Key) Bundle(t testing.TB, statement []byte) []byte {
 		PublicKey: &protocommon.PublicKeyIdentifier{Hint: "test"}}}, envelope)
 }
 
+// Envelope is a statement, signed with the key, in cosign's older form.
+func (k Key) Envelope(t testing.TB, statement []byte) signature.Envelope {
+	t.Helper()
+	signer, err := dsse.NewEnvelopeSigner(&sigdsse.SignerAdapter{SignatureSigner: k.signer, Pub: k.private.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := signer.SignPayload(context.Background(), "application/vnd.in-toto+json", statement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signature.Envelope{Raw: raw, Annotations: map[string]string{"dev.cosignproject.cosign/signature": ""}}
+}
+
 // Simple is a signature of the digest in cosign's older form.
 func (k Key) Simple(t testing.TB, subject core.Digest) signature.Simple {
 	t.Helper()
