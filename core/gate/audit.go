@@ -188,8 +188,8 @@ func (a *auditing) match(ctx context.Context, r *released) error {
 		for _, b := range a.vex.bundles {
 			said.bundle(a.gate, b.name, b.raw, r.Digest)
 		}
-		for _, s := range r.said {
-			if raw := s.Bundle(); raw != nil {
+		for _, h := range r.heard {
+			if raw := h.Bundle(); raw != nil {
 				said.bundle(a.gate, "attestation of "+r.Name(), raw, r.Digest)
 			}
 		}

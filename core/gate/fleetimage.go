@@ -29,9 +29,27 @@ type released struct {
 	evidence core.Evidence
 	// then is what was known of it when it was released; nil if nobody attested that.
 	then *knownThen
-	// shelf is what lies beside it, and said what was read of that.
+	// shelf is what lies beside it, and heard what was read of that.
 	shelf *attest.Shelf
-	said  []attest.Said
+	heard []heard
+}
+
+// heard is something that was said of a digest, and whether it counts: verified is what a trusted signer said, and err
+// why it was none.
+type heard struct {
+	attest.Said
+	verified signature.Verified
+	err      error
+}
+
+// hear verifies what was said of a digest, once.
+func (f *fleet) hear(ctx context.Context, said []attest.Said, about core.Digest) []heard {
+	out := make([]heard, len(said))
+	for i, s := range said {
+		out[i].Said = s
+		out[i].verified, out[i].err = s.Verify(ctx, f.trust, about)
+	}
+	return out
 }
 
 // isSBOM reports whether a predicate type is that of a bill of materials, of whatever version.
@@ -151,7 +169,7 @@ type indexOf struct {
 	manifest *manifestOf
 	shelf    *attest.Shelf
 	err      error
-	then     []attest.Said // what was known of its images
+	then     []heard // what was known of its images
 }
 
 // beside lists what lies beside the index, once.
@@ -170,27 +188,28 @@ func (f *fleet) beside(ctx context.Context, s *shelves, d core.Digest) (shelf *a
 	return shelf, err
 }
 
-// from reads what may be wanted from a shelf.
-func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, wanted func(string) bool) (said []attest.Said, err error) {
-	err = f.ask(ctx, s, func() (err error) {
+// from reads what may be wanted from the shelf of a digest.
+func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, about core.Digest, wanted func(string) bool) ([]heard, error) {
+	var said []attest.Said
+	err := f.ask(ctx, s, func() (err error) {
 		said, err = shelf.Read(ctx, wanted)
 		return err
 	})
-	return said, err
+	return f.hear(ctx, said, about), err
 }
 
 // platform reads what lies beside one image. m is nil if its manifest was not read, and index is set for one of an index.
 func (f *fleet) platform(ctx context.Context, s *shelves, about FleetImage, m *manifestOf, index *indexOf) error {
 	shelf, err := f.beside(ctx, s, about.Digest)
-	var said []attest.Said
+	var said []heard
 	if err == nil {
-		said, err = f.from(ctx, s, shelf, f.wanted)
+		said, err = f.from(ctx, s, shelf, about.Digest, f.wanted)
 	}
 	if err != nil {
 		f.gap(about.Name(), fmt.Errorf("what is attested to it could not be read: %w", err))
 		return nil
 	}
-	r := &released{FleetImage: about, shelf: shelf, said: said}
+	r := &released{FleetImage: about, shelf: shelf, heard: said}
 	refused := f.bills(ctx, s, r)
 	if len(r.SBOMs) == 0 {
 		f.gap(about.Name(), f.noSBOM(ctx, refused, index))
@@ -221,31 +240,30 @@ type refusals struct {
 // it, all there are. Reading one of several only would let the poorest hide what the others list.
 func (f *fleet) bills(ctx context.Context, s *shelves, r *released) refusals {
 	var out refusals
-	read := func(said attest.Said, v signature.Verified) {
-		if err := f.bill(ctx, s, r, said, v); err != nil {
+	read := func(h heard, v signature.Verified) {
+		if err := f.bill(ctx, s, r, h.Said, v); err != nil {
 			out.unreadable = append(out.unreadable, err)
 		}
 	}
 	r.evidence = core.Evidence{Subjects: []core.Subject{{Name: subjectName(&r.FleetImage), Kind: core.KindImage,
 		Digest: r.Digest, Platform: r.Platform, Parent: r.Index}}}
-	for _, said := range r.said {
-		v, err := said.Verify(ctx, f.trust, r.Digest)
+	for _, h := range r.heard {
 		switch {
-		case err != nil && f.trust.Empty(): // nobody asked for a signature
-		case err != nil:
-			out.unverified = append(out.unverified, err)
-		case isSBOM(v.PredicateType), v.PredicateType == attest.PredicateReference:
-			read(said, v)
+		case h.err != nil && f.trust.Empty(): // nobody asked for a signature
+		case h.err != nil:
+			out.unverified = append(out.unverified, h.err)
+		case isSBOM(h.verified.PredicateType), h.verified.PredicateType == attest.PredicateReference:
+			read(h, h.verified)
 		}
 	}
 	if len(r.SBOMs) == 0 && len(out.unreadable) == 0 && f.plan.AllowUnsigned {
-		for _, said := range r.said {
-			v, err := said.Claims(r.Digest)
+		for _, h := range r.heard {
+			v, err := h.Claims(r.Digest)
 			switch {
 			case err != nil:
 				out.unverified = append(out.unverified, err)
 			case isSBOM(v.PredicateType), v.PredicateType == attest.PredicateReference:
-				read(said, v)
+				read(h, v)
 			}
 		}
 	}

@@ -52,11 +52,11 @@ func (k knownThen) of(f *core.Finding) (thenFlaw, bool) {
 // evidence, which is much larger; to the image itself or to its index. It counts by the same signers as the bills of
 // materials do.
 func (f *fleet) knownThen(ctx context.Context, s *shelves, r *released, index *indexOf) (*knownThen, error) {
-	known, err := f.thenIn(ctx, s, r, r.said, r.Digest)
+	known, err := f.thenIn(ctx, s, r, r.heard, r.Digest)
 	if known != nil || err != nil {
 		return known, err
 	}
-	said, err := f.from(ctx, s, r.shelf, isEvidence)
+	said, err := f.from(ctx, s, r.shelf, r.Digest, isEvidence)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,9 @@ func (f *fleet) knownThen(ctx context.Context, s *shelves, r *released, index *i
 		return nil, err
 	}
 	if index.then == nil {
-		if index.then, err = f.from(ctx, s, shelf, func(t string) bool { return isVulns(t) || isEvidence(t) }); err != nil {
+		if index.then, err = f.from(ctx, s, shelf, index.digest, func(t string) bool {
+			return isVulns(t) || isEvidence(t)
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -80,10 +82,10 @@ func isVulns(predicateType string) bool { return ofType(predicateType, predicate
 
 func isEvidence(predicateType string) bool { return predicateType == report.PredicateType }
 
-func (f *fleet) thenIn(ctx context.Context, s *shelves, r *released, said []attest.Said, about core.Digest) (*knownThen, error) {
+func (f *fleet) thenIn(ctx context.Context, s *shelves, r *released, said []heard, about core.Digest) (*knownThen, error) {
 	var known *knownThen
 	for _, one := range said {
-		v, err := one.Verify(ctx, f.trust, about)
+		v, err := one.verified, one.err
 		if err != nil && f.plan.AllowUnsigned && !r.Authenticated() {
 			v, err = one.Claims(about)
 		}
