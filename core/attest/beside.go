@@ -17,6 +17,7 @@ import (
 // read, and the bytes of one and of all of them.
 const (
 	maxBeside      = 64
+	maxOpened      = 256 // manifests, of which many hold something else
 	maxBesideSize  = 32 << 20
 	maxBesideTotal = 128 << 20
 )
@@ -64,6 +65,7 @@ type Shelf struct {
 	repository *registry.Repository
 	items      []item
 	seen       map[core.Digest]bool
+	opened     int
 	said       int
 	size       int64
 }
@@ -84,8 +86,8 @@ type layer struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-// Beside lists the attestations that lie beside a digest, by referrers, by the tag that stands for them, and by cosign's
-// older tag. None is no error.
+// Beside lists the attestations that lie beside a digest, by referrers, by the tag that stands for them, and by
+// cosign's older tag. None is no error.
 func Beside(ctx context.Context, r *registry.Repository, subject core.Digest) (*Shelf, error) {
 	s := &Shelf{repository: r, seen: map[core.Digest]bool{}}
 	list, err := r.Referrers(ctx, subject)
@@ -148,6 +150,9 @@ func (s *Shelf) Read(ctx context.Context, wanted func(predicateType string) bool
 
 // open lists the attestations that a manifest holds.
 func (s *Shelf) open(ctx context.Context, identifier string) error {
+	if s.opened++; s.opened > maxOpened {
+		return fmt.Errorf("more than %d things lie beside it", maxOpened)
+	}
 	m, err := s.repository.Resolve(ctx, identifier)
 	if registry.IsAbsent(err) {
 		return nil // of a digest, the list is older than a deletion

@@ -21,9 +21,10 @@ const PredicateReference = "https://in-toto.io/attestation/reference/v0.1"
 const maxReferences = 16
 
 // Referred reads what a statement of type PredicateReference names, of the media types that are wanted, from the
-// repository of its subject: what is elsewhere is not followed. The content is what the statement's signer meant, because
-// it has the digest that the statement names.
-func Referred(ctx context.Context, r *registry.Repository, predicate []byte, most int64, mediaTypes ...string) ([][]byte, error) {
+// repository of its subject: what is elsewhere is not followed. The content is what the statement's signer meant,
+// because it has the digest that the statement names.
+func Referred(ctx context.Context, r *registry.Repository, predicate []byte, most int64,
+	mediaTypes ...string) ([][]byte, error) {
 	var p struct {
 		References []struct {
 			Location  string            `json:"downloadLocation"`

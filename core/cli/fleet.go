@@ -43,7 +43,8 @@ func (f *fleetFlags) register(p *Program, cmd *cobra.Command) {
 	flags.StringVar(&f.signer.Issuer, "certificate-oidc-issuer", "", "the `ISSUER` that vouches for the identity")
 	flags.StringVar(&f.signer.IssuerPattern, "certificate-oidc-issuer-regexp", "", "the same, for issuers that this `PATTERN` is the whole of")
 	flags.StringVar(&f.plan.Signers.TrustedRoot, "trusted-root", "", "`FILE` with the trusted root that confirms identities")
-	flags.BoolVar(&f.plan.AllowUnsigned, "allow-unsigned", false, "take anybody's word for images that no trusted signer attested an SBOM of, and mark them")
+	flags.BoolVar(&f.plan.AllowUnsigned, "allow-unsigned", false,
+		"take anybody's word for images that no trusted signer attested an SBOM of, and mark them")
 	flags.StringVar(&f.plan.OwnerLabel, "owner-label", "", "the annotation or label with this `NAME` says whose an image is")
 	flags.StringVar(&f.plan.Advisories, "advisories", "", "match against this `SET` (default: the set that gate uses)")
 	flags.BoolVar(&f.plan.Offline, "offline", false, "use no network for advisories, only what is in the cache")

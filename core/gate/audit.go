@@ -124,7 +124,8 @@ func (g *Gate) fleetSet(ctx context.Context, p FleetPlan) (_ *auditing, err erro
 		return nil, err
 	}
 	a := &auditing{gate: g, judge: judge, set: set, matcher: vuln.NewMatcher(set), vex: said, now: g.Now()}
-	a.audit = Audit{Version: AuditVersion, Time: a.now, Policy: judge.Ref(), Advisories: set.Source(), Images: []AuditedImage{}}
+	a.audit = Audit{Version: AuditVersion, Time: a.now, Policy: judge.Ref(), Advisories: set.Source(),
+		Images: []AuditedImage{}}
 	return a, nil
 }
 
@@ -293,5 +294,6 @@ func (a *auditing) finish(gaps []FleetGap) *Audit {
 
 // isVEX reports whether a predicate type may hold statements on exploitability.
 func isVEX(predicateType string) bool {
-	return strings.HasPrefix(predicateType, predicateOpenVEX) || predicateType == predicateCycloneDX || predicateType == predicateCycloneDXVEX
+	return strings.HasPrefix(predicateType, predicateOpenVEX) || predicateType == predicateCycloneDX ||
+		predicateType == predicateCycloneDXVEX
 }

@@ -153,8 +153,9 @@ func (s *finding) byID(ctx context.Context, g *Gate, p FindPlan) error {
 		return &core.Failure{Doing: doing, Err: err}
 	}
 	if len(answer.Flaws) == 0 {
-		return &core.Failure{Doing: doing, Err: fmt.Errorf("the advisories (%s) know nothing of it, which does not mean that no image has it",
-			a.audit.Advisories.Name),
+		return &core.Failure{Doing: doing,
+			Err: fmt.Errorf("the advisories (%s) know nothing of it, which does not mean that no image has it",
+				a.audit.Advisories.Name),
 			Hint: "fetch newer ones with: cleanbill advisories update; or look for the package by its package URL"}
 	}
 	s.out.Advisories, s.out.Flaws = &a.audit.Advisories, answer.Flaws
@@ -165,7 +166,8 @@ func (s *finding) byID(ctx context.Context, g *Gate, p FindPlan) error {
 		var out []FoundPackage
 		for i := range r.evidence.Findings {
 			f := &r.evidence.Findings[i]
-			if f.Package == nil || !slices.ContainsFunc(ids, func(id string) bool { return f.Rule == id || slices.Contains(f.Aliases, id) }) {
+			named := func(id string) bool { return f.Rule == id || slices.Contains(f.Aliases, id) }
+			if f.Package == nil || !slices.ContainsFunc(ids, named) {
 				continue
 			}
 			out = append(out, FoundPackage{Package: f.Package.Purl, Name: f.Package.Name, Installed: f.Package.Version,

@@ -195,8 +195,9 @@ func (g *Gate) newFleet(p FleetPlan) (*fleet, error) {
 func (g *Gate) newFleetTrusting(p FleetPlan, trust signature.Trust) (*fleet, error) {
 	if trust.Empty() && !p.AllowUnsigned {
 		return nil, &core.Failure{Doing: "ask what was attested", Usage: true,
-			Err:  errors.New("nobody was named whose attestations count, and anybody who may push can attach some"),
-			Hint: "name the signer with --key, or --certificate-identity and --certificate-oidc-issuer; --allow-unsigned takes anybody's word"}
+			Err: errors.New("nobody was named whose attestations count, and anybody who may push can attach some"),
+			Hint: "name the signer with --key, or --certificate-identity and --certificate-oidc-issuer; " +
+				"--allow-unsigned takes anybody's word"}
 	}
 	for _, pattern := range p.Tags {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -348,13 +349,20 @@ func (f *fleet) ask(ctx context.Context, s *shelves, question func() error) erro
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err == nil, registry.IsAbsent(err):
+	case err == nil, registry.IsAbsent(err), !unavailable(err):
 		h.failures.Store(0)
 	default:
 		h.last.Store(&err)
 		h.failures.Add(1)
 	}
 	return err
+}
+
+// unavailable reports whether an error is of a registry, instead of what somebody put into it: that must not keep the
+// images of others from being looked at.
+func unavailable(err error) bool {
+	var a *advice.Error
+	return errors.As(err, &a)
 }
 
 // open dials a repository and lists its tags, if they are asked for.

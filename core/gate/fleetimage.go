@@ -189,7 +189,8 @@ func (f *fleet) beside(ctx context.Context, s *shelves, d core.Digest) (shelf *a
 }
 
 // from reads what may be wanted from the shelf of a digest.
-func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, about core.Digest, wanted func(string) bool) ([]heard, error) {
+func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, about core.Digest,
+	wanted func(predicateType string) bool) ([]heard, error) {
 	var said []attest.Said
 	err := f.ask(ctx, s, func() (err error) {
 		said, err = shelf.Read(ctx, wanted)
@@ -198,7 +199,8 @@ func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, about
 	return f.hear(ctx, said, about), err
 }
 
-// platform reads what lies beside one image. m is nil if its manifest was not read, and index is set for one of an index.
+// platform reads what lies beside one image. m is nil if its manifest was not read, and index is set for one of an
+// index.
 func (f *fleet) platform(ctx context.Context, s *shelves, about FleetImage, m *manifestOf, index *indexOf) error {
 	shelf, err := f.beside(ctx, s, about.Digest)
 	var said []heard
@@ -267,7 +269,9 @@ func (f *fleet) bills(ctx context.Context, s *shelves, r *released) refusals {
 			}
 		}
 	}
-	slices.SortFunc(r.SBOMs, func(a, b FleetSBOM) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Digest, b.Digest)) })
+	slices.SortFunc(r.SBOMs, func(a, b FleetSBOM) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Digest, b.Digest))
+	})
 	return out
 }
 
@@ -283,7 +287,8 @@ func (f *fleet) bill(ctx context.Context, s *shelves, r *released, said attest.S
 	documents, kind := [][]byte{v.Predicate}, v.PredicateType
 	if kind == attest.PredicateReference {
 		err := f.ask(ctx, s, func() (err error) {
-			documents, err = attest.Referred(ctx, s.repository, v.Predicate, f.plan.Limits.MetadataSize, sbom.MediaTypeCycloneDX, sbom.MediaTypeSPDX)
+			documents, err = attest.Referred(ctx, s.repository, v.Predicate, f.plan.Limits.MetadataSize,
+				sbom.MediaTypeCycloneDX, sbom.MediaTypeSPDX)
 			return err
 		})
 		if err != nil {
@@ -364,7 +369,8 @@ func (f *fleet) noSBOM(ctx context.Context, r refusals, index *indexOf) error {
 //
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys
 func ownerKeys(first string) []string {
-	keys := []string{"org.opencontainers.image.vendor", "org.opencontainers.image.authors", "org.opencontainers.image.source"}
+	keys := []string{"org.opencontainers.image.vendor", "org.opencontainers.image.authors",
+		"org.opencontainers.image.source"}
 	if first != "" {
 		keys = append([]string{first}, keys...)
 	}

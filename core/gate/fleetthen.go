@@ -82,7 +82,8 @@ func isVulns(predicateType string) bool { return ofType(predicateType, predicate
 
 func isEvidence(predicateType string) bool { return predicateType == report.PredicateType }
 
-func (f *fleet) thenIn(ctx context.Context, s *shelves, r *released, said []heard, about core.Digest) (*knownThen, error) {
+func (f *fleet) thenIn(ctx context.Context, s *shelves, r *released, said []heard,
+	about core.Digest) (*knownThen, error) {
 	var known *knownThen
 	for _, one := range said {
 		v, err := one.verified, one.err
