@@ -359,6 +359,10 @@ func TestWhatNobodyTrustedAttestedIsAGap(t *testing.T) {
 		}, "it has no attested SBOM"},
 		{"without packages", func(p *port) { p.release("shop", "1", "", key) }, "it lists no packages"},
 		{"garbage", func(p *port) { p.attach("shop", p.push("shop:1", imageOf(t, "x", "")), []byte("garbage")) }, "not a Sigstore bundle"},
+		{"an index in an index", func(p *port) {
+			p.push("shop:1", mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: mutate.AppendManifests(empty.Index,
+				mutate.IndexAddendum{Add: imageOf(t, "x", "")})}))
+		}, "another index in it"},
 		{"an index of which one platform is not attested", func(p *port) {
 			one, two := imageOf(t, "x", ""), imageOf(t, "y", "")
 			p.push("shop:1", mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: one, Descriptor: v1.Descriptor{

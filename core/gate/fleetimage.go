@@ -126,6 +126,10 @@ func (f *fleet) image(ctx context.Context, s *shelves, n *named) error {
 		if one.Platform == nil {
 			one.Platform = &core.Platform{OS: "unknown", Architecture: "unknown"}
 		}
+		if strings.Contains(c.MediaType, ".image.index.") || strings.Contains(c.MediaType, ".manifest.list.") {
+			f.gap(about.Name(), errors.New("its index has another index in it, whose images are not looked at"))
+			continue
+		}
 		if _, err := core.ParseDigest(string(c.Digest)); err != nil {
 			f.gap(about.Name(), fmt.Errorf("its index has an entry without a digest: %w", err))
 			continue
