@@ -114,7 +114,7 @@ const noArtifactType = "application/vnd.oci.empty.v1+json"
 func (s *Shelf) Read(ctx context.Context, wanted func(predicateType string) bool) ([]Said, error) {
 	may := func(i *item) bool {
 		c := i.claimed
-		return !i.done && (c == "" || c == TypeSignature || c == PredicateReference || wanted(c))
+		return !i.done && (c == "" || c == TypeSignature || c == TypeReference || wanted(c))
 	}
 	var out []Said
 	for n := 0; n < len(s.items); n++ { // which grows by the layers of manifests

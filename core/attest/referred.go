@@ -12,15 +12,10 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 )
 
-// PredicateReference is the type of a statement that names something by digest instead of holding it.
-//
-// https://github.com/in-toto/attestation/blob/main/spec/predicates/reference.md
-const PredicateReference = "https://in-toto.io/attestation/reference/v0.1"
-
 // maxReferences bounds what one statement may name.
 const maxReferences = 16
 
-// Referred reads what a statement of type PredicateReference names, of the media types that are wanted, from the
+// Referred reads what a statement of type TypeReference names, of the media types that are wanted, from the
 // repository of its subject: what is elsewhere is not followed. The content is what the statement's signer meant,
 // because it has the digest that the statement names.
 func Referred(ctx context.Context, r *registry.Repository, predicate []byte, most int64,

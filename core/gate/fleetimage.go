@@ -258,7 +258,7 @@ func (f *fleet) bills(ctx context.Context, s *shelves, r *released) refusals {
 		case h.err != nil && f.trust.Empty(): // nobody asked for a signature
 		case h.err != nil:
 			out.unverified = append(out.unverified, h.err)
-		case isSBOM(h.verified.PredicateType), h.verified.PredicateType == attest.PredicateReference:
+		case isSBOM(h.verified.PredicateType), h.verified.PredicateType == attest.TypeReference:
 			read(h, h.verified)
 		}
 	}
@@ -268,7 +268,7 @@ func (f *fleet) bills(ctx context.Context, s *shelves, r *released) refusals {
 			switch {
 			case err != nil:
 				out.unverified = append(out.unverified, err)
-			case isSBOM(v.PredicateType), v.PredicateType == attest.PredicateReference:
+			case isSBOM(v.PredicateType), v.PredicateType == attest.TypeReference:
 				read(h, v)
 			}
 		}
@@ -289,7 +289,7 @@ func subjectName(i *FleetImage) string {
 // bill adds the packages of one bill of materials to the evidence.
 func (f *fleet) bill(ctx context.Context, s *shelves, r *released, said attest.Said, v signature.Verified) error {
 	documents, kind := [][]byte{v.Predicate}, v.PredicateType
-	if kind == attest.PredicateReference {
+	if kind == attest.TypeReference {
 		err := f.ask(ctx, s, func() (err error) {
 			documents, err = attest.Referred(ctx, s.repository, v.Predicate, f.plan.Limits.MetadataSize,
 				sbom.MediaTypeCycloneDX, sbom.MediaTypeSPDX)
@@ -307,7 +307,7 @@ func (f *fleet) bill(ctx context.Context, s *shelves, r *released, said attest.S
 		if err != nil {
 			return fmt.Errorf("an attested SBOM is not usable: %w", err)
 		}
-		if kind == attest.PredicateReference {
+		if kind == attest.TypeReference {
 			kind = attest.TypeCycloneDX
 			if e.Subjects[0].MediaType == sbom.MediaTypeSPDX {
 				kind = attest.TypeSPDX

@@ -95,7 +95,7 @@ func (f *fleet) thenIn(ctx context.Context, s *shelves, r *released, said []hear
 		}
 		documents := [][]byte{v.Predicate}
 		switch {
-		case v.PredicateType == attest.PredicateReference:
+		case v.PredicateType == attest.TypeReference:
 			err := f.ask(ctx, s, func() (err error) {
 				documents, err = attest.Referred(ctx, s.repository, v.Predicate, maxDocument, report.DocumentMediaType)
 				return err
