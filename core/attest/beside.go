@@ -16,10 +16,10 @@ import (
 // What anybody who may write to a registry can put beside a digest is bounded: the number of attestations that are
 // read, and the bytes of one and of all of them.
 const (
-	maxBeside      = 64
-	maxOpened      = 256 // manifests, of which many hold something else
+	maxBeside      = 512
+	maxOpened      = 1024 // manifests, of which many hold something else
 	maxBesideSize  = 32 << 20
-	maxBesideTotal = 128 << 20
+	maxBesideTotal = 256 << 20
 )
 
 // The annotations in which bundles and envelopes say what they are about. They are not signed, and only save reading

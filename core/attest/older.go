@@ -113,3 +113,18 @@ func upload(ctx context.Context, r *registry.Repository, blob []byte) error {
 	return r.Stream(ctx, verify.DigestOf(blob), int64(len(blob)),
 		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(blob)), nil })
 }
+
+// OlderSignatures reads the signatures of the older form that lie beside a digest. None is no error.
+func OlderSignatures(ctx context.Context, r *registry.Repository, subject core.Digest) ([]signature.Simple, error) {
+	m, err := r.Resolve(ctx, registry.FallbackTag(subject)+".sig")
+	if registry.IsAbsent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	read, err := signature.Read(ctx, [][]byte{m.Raw}, func(ctx context.Context, d core.Digest, size int64) ([]byte, error) {
+		return blob(ctx, r, d, size)
+	})
+	return read.Simple, err
+}

@@ -240,9 +240,9 @@ func TestARegistryThatDiesLeavesNothingUnderTheName(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			t.Run(kind, func(t *testing.T) {
 				d := newDock(t, o...)
-				step := 1
+				step := 5
 				if testing.Short() {
-					step = 7
+					step = 29
 				}
 				for fails := 1; ; fails += step {
 					d.held = server.New(append(slices.Clone(o), server.Logger(log.New(io.Discard, "", 0)))...)
@@ -369,15 +369,15 @@ func TestWhatCannotBePublishedIsKnownBeforeAnythingIsRead(t *testing.T) {
 	}{
 		"no tag":       {func(p *gate.Plan) { p.Publish.Reference = d.host + "/team/app" }, "names no tag"},
 		"a digest":     {func(p *gate.Plan) { p.Publish.Reference = d.host + "/team/app@" + string(d.digest) }, "names no tag"},
-		"nobody signs": {func(p *gate.Plan) { p.Publish.Signing = gate.Signing{} }, "nothing unsigned is published"},
+		"nobody signs": {func(p *gate.Plan) { p.Publish.Signing = gate.Signing{} }, "public-log"},
 		"one platform": {func(p *gate.Plan) { p.Platforms = []core.Platform{{OS: "linux", Architecture: "amd64"}} }, "all of them would be"},
 		"a baseline":   {func(p *gate.Plan) { p.Baseline = "x.json" }, "without a baseline"},
-		"two signers":  {func(p *gate.Plan) { p.Publish.Signing.Keyless = true }, "both a key and an identity"},
-		"no such key":  {func(p *gate.Plan) { p.Publish.Signing.Key = "none" }, "signing key none"},
+		"two signers":  {func(p *gate.Plan) { p.Publish.Signing.IdentityToken = "token" }, "a key signs, or an identity"},
+		"no such key":  {func(p *gate.Plan) { p.Publish.Signing.Key = "none" }, "the key none"},
 		"no consent": {func(p *gate.Plan) {
-			p.Publish.Signing = gate.Signing{Keyless: true, FulcioURL: "https://fulcio.sigstore.dev"}
-		}, "shows everybody"},
-		"no authority":  {func(p *gate.Plan) { p.Publish.Signing = gate.Signing{Keyless: true} }, "no certificate authority"},
+			p.Publish.Signing = gate.Signing{FulcioURL: "https://fulcio.sigstore.dev", RekorURL: "https://rekor.sigstore.dev"}
+		}, "public-log"},
+		"no authority":  {func(p *gate.Plan) { p.Publish.Signing = gate.Signing{TimestampURL: "https://time.example"} }, "identity"},
 		"no such image": {func(p *gate.Plan) { p.Targets = []string{"oci:none"} }, "none"},
 		"no image": {func(p *gate.Plan) {
 			p.Targets = []string{"dir:" + filepath.Dir(d.policy)}

@@ -131,12 +131,16 @@ type Material struct {
 	Simple  []Simple
 }
 
-// maxSignature bounds one signature or bundle, in bytes.
-const maxSignature = 16 << 20
+// maxSignature bounds one signature or bundle, maxMaterial all that lie beside a digest, in bytes.
+const (
+	maxSignature = 16 << 20
+	maxMaterial  = 128 << 20
+)
 
 // Read gathers the signatures that manifests hold. fetch returns a whole blob of that size, verified.
 func Read(ctx context.Context, manifests [][]byte, fetch func(ctx context.Context, d core.Digest, size int64) ([]byte, error)) (Material, error) {
 	var m Material
+	var total int64
 	for _, raw := range manifests {
 		var manifest struct {
 			Layers []struct {
@@ -156,6 +160,9 @@ func Read(ctx context.Context, manifests [][]byte, fetch func(ctx context.Contex
 			}
 			if l.Size < 0 || l.Size > maxSignature {
 				return m, fmt.Errorf("a signature claims %d bytes; one has at most %d", l.Size, maxSignature)
+			}
+			if total += l.Size; total > maxMaterial {
+				return m, fmt.Errorf("the signatures claim more than %d bytes together", maxMaterial)
 			}
 			blob, err := fetch(ctx, l.Digest, l.Size)
 			if err != nil {
@@ -215,4 +222,13 @@ const cosignSign = "https://sigstore.dev/cosign/sign/v1"
 func (k Key) material() root.TrustedMaterial {
 	forever := root.NewExpiringKey(k.verifier, time.Time{}, time.Time{})
 	return root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) { return forever, nil })
+}
+
+// PEM is the key as it is written to files.
+func (k Key) PEM() ([]byte, error) {
+	public, err := k.verifier.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	return cryptoutils.MarshalPublicKeyToPEM(public)
 }
