@@ -40,7 +40,7 @@ function svgBar(counts, whole) {
   return svg;
 }
 
-const number = n => n.toLocaleString("en-US");
+const number = n => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 const plural = (n, one, many) => number(n) + " " + (n === 1 ? one : many || one + "s");
 const badge = (name, cls) => el("span", { class: "badge " + (cls || name) }, name);
 const byName = (a, b) => a < b ? -1 : a > b ? 1 : 0;
@@ -87,11 +87,13 @@ for (const facet of facets) {
 function layerOrder(v) { return v === "none" ? Infinity : Number(v); }
 const facetOf = key => facets.find(f => f.key === key);
 
-const haystacks = findings.map(f => {
+// What is searched is put together when somebody searches.
+let haystacks = null;
+const searched = f => {
   const p = packageOf(f);
   return [f.r, texts[f.t], ...(f.a || []), ...(f.at || []), ...(f.cw || []), f.id || "",
     ...(p ? [p.n, p.v, p.u || "", p.s || "", ...(p.via || [])] : [])].join("\n").toLowerCase();
-});
+};
 
 // ---- state, which is in the address -----------------------------------------------------------------------------
 
@@ -140,6 +142,7 @@ function writeAddress() {
 // choose returns the rows that match, and counts for each facet what choosing a value of it would show.
 function choose() {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length && !haystacks) haystacks = findings.map(searched);
   const active = facets.filter(f => f.selected.size);
   const subject = facetOf("subject");
   for (const facet of facets) facet.tally = new Map();
@@ -435,9 +438,7 @@ const inventory = packages.map((p, i) => ({ p, i })).filter(x => !x.p.un).sort((
 const packageSearch = el("input", { type: "search", id: "pq", placeholder: "Search packages, licences, paths", "aria-label": "Search packages", autocomplete: "off", spellcheck: "false" });
 const packageResult = el("div", {});
 const packagePager = newPager(step => { state.ppage += step; updatePackages(); document.getElementById("packages").scrollIntoView(); });
-for (const x of inventory) {
-  x.hay = [x.p.n, x.p.v, x.p.u || "", x.p.s || "", texts[x.p.e], ...(x.p.li || []).map(t => texts[t]), ...(x.p.via || []), ...(x.p.at || [])].join("\n").toLowerCase();
-}
+const packageText = x => x.hay ??= [x.p.n, x.p.v, x.p.u || "", x.p.s || "", texts[x.p.e], ...(x.p.li || []).map(t => texts[t]), ...(x.p.via || []), ...(x.p.at || [])].join("\n").toLowerCase();
 
 function packageRow({ p, i }) {
   const n = findingsOf.get(nameOf(p)) || 0, layer = layerOf(p);
@@ -451,7 +452,7 @@ function packageRow({ p, i }) {
 
 function updatePackages() {
   const words = state.pq.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = words.length ? inventory.filter(x => words.every(w => x.hay.includes(w))) : inventory;
+  const rows = words.length ? inventory.filter(x => words.every(w => packageText(x).includes(w))) : inventory;
   const size = printing ? PRINTED : PAGE;
   if (printing || state.ppage * size >= rows.length) state.ppage = 0;
   const heads = [["Package", ""], ["Version", ""], ["Ecosystem", ""], ["Licences", ""], ["Layer", "n"]];
