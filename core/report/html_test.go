@@ -122,7 +122,7 @@ func TestHTMLRunsAndStylesOnlyWhatItsPolicyNames(t *testing.T) {
 
 func TestHTMLLoadsNothing(t *testing.T) {
 	known := strings.Fields(`html head body meta title style script a header div span nav button main section h1 h2 h3 p ul ol li b
-		svg rect table thead tbody tr th td code pre dl dt dd strong footer noscript`)
+		svg rect details summary table thead tbody tr th td code pre dl dt dd strong footer noscript`)
 	for name, d := range documents() {
 		for _, n := range elementsOf(t, htmlOf(t, d)) {
 			if !slices.Contains(known, n.Data) {

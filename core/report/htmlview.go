@@ -11,6 +11,7 @@ import (
 // How much of each list stands in the page itself.
 const (
 	htmlFixes  = 200
+	htmlLead   = 12 // cards that are not folded away
 	htmlOthers = 200
 	htmlRows   = 200 // subjects, gaps, waivers, rules
 	htmlStacks = 8
@@ -58,6 +59,12 @@ type htmlCutRows[T any] struct {
 
 // Cut reports whether something was left out.
 func (c htmlCutRows[T]) Cut() bool { return len(c.List) < c.Total }
+
+// Lead are the entries that everybody sees, Rest those that have to be asked for.
+func (c htmlCutRows[T]) Lead() []T { return c.List[:min(len(c.List), htmlLead)] }
+
+// Rest is what follows Lead.
+func (c htmlCutRows[T]) Rest() []T { return c.List[len(c.Lead()):] }
 
 func cutRows[From, To any](from []From, max int, row func(From) To) htmlCutRows[To] {
 	c := htmlCutRows[To]{Total: len(from)}
@@ -154,11 +161,17 @@ func newHTMLView(d Document, data *htmlData) htmlView {
 		Findings: htmlShare{data.findings.added, data.findings.total},
 		Packages: htmlShare{data.listed, data.packages.total},
 	}
+	if o.decision == core.Undecided.String() {
+		v.Next = "Close the gaps below and run the gate again." // on a terminal they stand above
+	}
 	e := ordered(d.Evidence)
 	v.Stacks = htmlStacksOf(&e, data)
 	v.Looked = cutRows(e.Examinations, htmlRows, data.examinationRow)
 	for _, f := range o.facts {
 		v.Facts = append(v.Facts, htmlFact{title(f.name), safeCut(f.value)})
+	}
+	if c := e.Change; c != nil {
+		v.Facts = append(v.Facts, htmlFact{"Change", safeCut(changeWords(c))})
 	}
 	v.Facts = append(v.Facts, advisoryFacts(e.Advisories)...)
 	v.Subjects = cutRows(e.Subjects, htmlRows, func(s core.Subject) htmlFact {
@@ -282,6 +295,17 @@ func (h *htmlData) examinationRow(x core.Examination) htmlExamination {
 	}
 	r.Barriers = safeCut(strings.Join(barriers, "; "))
 	return r
+}
+
+func changeWords(c *core.Change) string {
+	var parts []string
+	for _, p := range []struct{ before, text string }{{"", c.Repository}, {"", c.Request}, {"branch ", c.Branch},
+		{"commit ", c.Head}, {"compared with ", c.Base}} {
+		if p.text != "" {
+			parts = append(parts, p.before+p.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func advisoryFacts(a core.AdvisorySource) []htmlFact {

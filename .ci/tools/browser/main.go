@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ type step struct {
 	Screenshot string `json:"screenshot,omitempty"`
 	Whole      string `json:"whole,omitempty"`
 	PDF        string `json:"pdf,omitempty"`
-	// Media is "print" or "screen".
+	// Media is "print", or "screen" to leave it to the browser again.
 	Media string `json:"media,omitempty"`
 	// Sleep is in milliseconds.
 	Sleep int `json:"sleep,omitempty"`
@@ -121,7 +122,7 @@ func steps(all []step, r *report) []chromedp.Action {
 		case s.PDF != "":
 			actions = append(actions, printed(s.PDF))
 		case s.Media != "":
-			actions = append(actions, emulation.SetEmulatedMedia().WithMedia(s.Media))
+			actions = append(actions, emulation.SetEmulatedMedia().WithMedia(strings.TrimSuffix(s.Media, "screen")))
 		case s.Sleep > 0:
 			actions = append(actions, chromedp.Sleep(time.Duration(s.Sleep)*time.Millisecond))
 		}

@@ -385,7 +385,7 @@ function update() {
   if (printing || state.page * size >= list.n) state.page = 0;
   const shown = list.rows.slice(state.page * size, (state.page + 1) * size);
   result.replaceChildren(shown.length ? table("rows", VIEWS[state.view], list.heads, shown.map(list.row))
-    : el("p", { class: "scroll none-left" }, findings.length ? "Nothing matches. Remove a filter or change the search." : "There are no findings."));
+    : el("p", { class: "scroll none-left" }, "Nothing matches. Remove a filter or change the search."));
   pager.set(state.page, size, list.n);
   for (const { facet, v, box, label, tally } of boxes) {
     const n = facet.tally.get(v) || 0;
@@ -415,8 +415,7 @@ function updateChips(rows, total, n) {
   }
   if (on.length || state.q) on.push(el("button", { type: "button", class: "link clear", click: clear }, "Clear all"));
   chips.replaceChildren(el("span", { class: "shown" }, text), ...on);
-  if (text !== updateChips.said) say(text);
-  updateChips.said = text;
+  if (findings.length) say(text);
 }
 
 function clear() {
@@ -460,7 +459,7 @@ function updatePackages() {
   heads.push(["Findings", "n"]);
   const shown = rows.slice(state.ppage * size, (state.ppage + 1) * size);
   packageResult.replaceChildren(shown.length ? table("rows", "Packages", heads, shown.map(packageRow))
-    : el("p", { class: "scroll none-left" }, inventory.length ? "No package matches." : "There are no packages."));
+    : el("p", { class: "scroll none-left" }, "No package matches."));
   if (printing && rows.length > PRINTED) packageResult.append(el("p", { class: "cut" }, `Printed are ${number(PRINTED)} of ${number(rows.length)} packages.`));
   packagePager.set(state.ppage, size, rows.length);
   if (packageSearch.value !== state.pq) packageSearch.value = state.pq;
@@ -518,9 +517,17 @@ function follow() {
   if (anchor === "findings" && filtered) document.getElementById("findings").scrollIntoView();
 }
 
-document.getElementById("explorer").append(el("div", { class: "bench" }, facetList, el("div", {},
-  el("div", { class: "search" }, search, views, sort), chips, result, pager.root)));
-document.getElementById("inventory").append(el("div", { class: "search" }, packageSearch), packageResult, packagePager.root);
+if (findings.length) {
+  document.getElementById("explorer").append(el("div", { class: "bench" }, facetList, el("div", {},
+    el("div", { class: "search" }, search, views, sort), chips, result, pager.root)));
+} else {
+  document.getElementById("explorer").append(el("p", { class: "aside" }, "There are no findings."));
+}
+if (inventory.length) {
+  document.getElementById("inventory").append(el("div", { class: "search" }, packageSearch), packageResult, packagePager.root);
+} else {
+  document.getElementById("inventory").append(el("p", { class: "aside" }, "There are no packages."));
+}
 later(search, 80, () => { state.q = search.value; state.page = 0; update(); });
 later(packageSearch, 80, () => { state.pq = packageSearch.value; state.ppage = 0; updatePackages(); writeAddress(); });
 sort.addEventListener("change", () => { state.sort = sort.value; state.page = 0; update(); });
@@ -530,8 +537,21 @@ addEventListener("keydown", e => {
   e.preventDefault();
   search.focus();
 });
-addEventListener("beforeprint", () => { printing = true; update(); updatePackages(); });
-addEventListener("afterprint", () => { printing = false; update(); updatePackages(); });
+// What is folded away is printed too, in browsers in which the style alone cannot do that.
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  printing = true;
+  unfolded = [...document.querySelectorAll("details:not([open], .facets)")];
+  for (const d of unfolded) d.open = true;
+  update();
+  updatePackages();
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  for (const d of unfolded) d.open = false;
+  update();
+  updatePackages();
+});
 startTheme();
 startCopying();
 document.getElementById("explorer").hidden = false;
