@@ -266,6 +266,42 @@ func TestHTMLShowsRulesThatSpeakOfNoFinding(t *testing.T) {
 	}
 }
 
+func TestHTMLShowsLayersBySizeAndFindings(t *testing.T) {
+	d := manyFindings(480)
+	d.Evidence.Images[0].Base = &core.BaseImage{Name: "debian", Layers: 2}
+	elements := elementsOf(t, htmlOf(t, d))
+	chart := only(t, elements, "table", func(n *html.Node) bool { return attribute(n, "class") == "layers" })
+	var rows []string
+	widths := map[string][]string{}
+	for n := range chart.Descendants() {
+		switch {
+		case n.Data == "tr":
+			rows = append(rows, strings.Join(strings.Fields(textOf(n)), " "))
+		case n.Data == "rect" && len(rows) > 1:
+			widths[attribute(n, "class")] = append(widths[attribute(n, "class")], attribute(n, "width"))
+		}
+	}
+	if len(rows) != 13 || rows[1] != "0RUN install step-0 base image1.0 MiB 0.82 % 540 40 critical" {
+		t.Errorf("the layers are %q", rows)
+	}
+	if got := widths["size"]; got[0] != "0.82" || got[11] != "100" {
+		t.Errorf("bars of sizes have widths %q", got)
+	}
+	total := 0
+	for i := range d.Evidence.Images[0].Layers {
+		link := fmt.Sprintf("#findings?layer=%d", i)
+		n := only(t, elements, "a", func(n *html.Node) bool { return attribute(n, "href") == link })
+		var count int
+		if _, err := fmt.Sscan(textOf(n), &count); err != nil {
+			t.Fatal(err)
+		}
+		total += count
+	}
+	if total != 480 {
+		t.Errorf("the layers have %d findings, want 480", total)
+	}
+}
+
 func TestHTMLLinksOnlyWebPages(t *testing.T) {
 	links, notes := htmlReferences([]string{"https://example.org/a?b=1", "http://example.org", "javascript:alert(1)", "data:text/html,x",
 		"//example.org", "CIS Docker 4.1", "https://user:secret@example.org/", "https://example.org/\u202ex", "HTTPS://EXAMPLE.org/x", "https:///x"})

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -28,9 +27,7 @@ type htmlView struct {
 	Digest   string
 	Why      []string
 	Next     string
-	Judged   bool
 	Numbers  []htmlNumber
-	Total    int
 	Counts   []htmlCount
 	Rows     htmlCutRows[htmlSubjectRow]
 	Fixes    htmlCutRows[htmlFix]
@@ -146,10 +143,9 @@ func newHTMLView(d Document, data *htmlData) htmlView {
 	o := newOutline(d)
 	v := htmlView{
 		Policy: htmlPolicy(), Decision: o.decision, Word: title(o.decision), Name: safeCut(o.name), Digest: safeCut(o.digest),
-		Why: safeList(o.why), Next: o.next, Judged: d.Verdict != nil, Since: o.since,
+		Why: safeList(o.why), Next: o.next, Since: o.since,
 		Tool:     safeCut(strings.TrimSpace(d.Tool.Name + " " + d.Tool.Version)),
-		Total:    o.counts.Findings,
-		Counts:   severityBar(o.counts),
+		Counts:   severityBar(o.counts, o.counts.Findings),
 		Rows:     cutRows(o.rows, htmlRows, subjectRow),
 		Fixes:    cutRows(o.fixes, htmlFixes, fixRow),
 		Others:   cutRows(o.others, htmlOthers, otherRow),
@@ -197,18 +193,17 @@ func htmlNumbers(d Document, o *outline) []htmlNumber {
 		htmlNumber{"packages", o.counts.Packages, "#packages"}, htmlNumber{"not examined", len(o.gaps), "#gaps"})
 }
 
-// severityBar is a bar of all findings, the worst first.
-func severityBar(c core.Counts) []htmlCount {
+// severityBar is a bar of findings, the worst first. It is as long as their share of a whole.
+func severityBar(c core.Counts, whole int) []htmlCount {
 	var bar []htmlCount
-	x := 0.0
+	shown := 0
 	for _, s := range core.Severities() {
 		n := c.Of(s)
-		if n == 0 || c.Findings == 0 {
+		if n == 0 || whole <= 0 {
 			continue
 		}
-		width := 100 * float64(n) / float64(c.Findings)
-		bar = append(bar, htmlCount{s.String(), n, rounded(x), rounded(width)})
-		x += width
+		bar = append(bar, htmlCount{s.String(), n, percent(int64(shown), int64(whole)), percent(int64(n), int64(whole))})
+		shown += n
 	}
 	return bar
 }
@@ -317,116 +312,4 @@ func advisoryFacts(a core.AdvisorySource) []htmlFact {
 		}
 	}
 	return facts
-}
-
-// htmlStack is the layers of one or more subjects, with bars of their sizes and findings.
-type htmlStack struct {
-	Subjects string
-	Filter   string // of the subject, where there are several
-	Size     string
-	Files    int
-	Layers   htmlCutRows[htmlLayerRow]
-}
-
-type htmlLayerRow struct {
-	Number    int
-	CreatedBy string
-	Base      bool
-	Size      string
-	Width     float64 // of the bar of its size, in percent
-	Findings  int
-	Packages  int
-	Counts    []htmlCount
-	Link      string
-}
-
-// htmlStacksOf are the stacks of layers of all images. Stacks that differ in nothing that is shown are one.
-func htmlStacksOf(e *core.Evidence, data *htmlData) htmlCutRows[htmlStack] {
-	type place struct {
-		subject core.Digest
-		layer   int
-	}
-	counts, packages := map[place]*core.Counts{}, map[place]int{}
-	for i := range e.Findings {
-		f := &e.Findings[i]
-		if f.Origin == nil {
-			continue
-		}
-		at := place{f.Subject, f.Origin.Layer}
-		if counts[at] == nil {
-			counts[at] = &core.Counts{}
-		}
-		countSeverity(counts[at], bounded(f.Severity))
-	}
-	for i := range e.Packages {
-		if p := &e.Packages[i]; p.Origin != nil {
-			packages[place{p.Subject, p.Origin.Layer}]++
-		}
-	}
-	var stacks []htmlStack
-	for _, image := range e.Images {
-		s := htmlStack{Subjects: safeCut(data.names.label(image.Subject)), Files: image.Files, Layers: htmlCutRows[htmlLayerRow]{Total: len(image.Layers)}}
-		if data.several {
-			s.Filter = fmt.Sprintf("&subject=%d", data.subject(image.Subject))
-		}
-		var largest, size int64
-		most := 0
-		for i, l := range image.Layers {
-			largest, size = max(largest, l.Size), size+l.Size
-			if c := counts[place{image.Subject, i}]; c != nil {
-				most = max(most, c.Findings)
-			}
-		}
-		s.Size = bytesWords(size)
-		for i, l := range image.Layers[:min(len(image.Layers), htmlRows)] {
-			row := htmlLayerRow{Number: i, CreatedBy: safeCut(l.CreatedBy), Size: bytesWords(l.Size), Packages: packages[place{image.Subject, i}],
-				Base: image.Base != nil && i < image.Base.Layers, Link: fmt.Sprintf("#findings?layer=%d%s", i, s.Filter)}
-			if largest > 0 {
-				row.Width = rounded(100 * float64(l.Size) / float64(largest))
-			}
-			if c := counts[place{image.Subject, i}]; c != nil {
-				row.Findings = c.Findings
-				row.Counts = severityBar(*c)
-				for k := range row.Counts { // a bar is as long as the layer's share of the worst layer
-					share := float64(c.Findings) / float64(most)
-					row.Counts[k].X, row.Counts[k].Width = rounded(row.Counts[k].X*share), rounded(row.Counts[k].Width*share)
-				}
-			}
-			s.Layers.List = append(s.Layers.List, row)
-		}
-		stacks = append(stacks, s)
-	}
-	total := len(stacks)
-	return htmlCutRows[htmlStack]{List: slices.Clip(stacks[:min(total, htmlStacks)]), Total: total}
-}
-
-func countSeverity(c *core.Counts, s core.Severity) {
-	c.Findings++
-	switch s {
-	case core.SeverityCritical:
-		c.Critical++
-	case core.SeverityHigh:
-		c.High++
-	case core.SeverityMedium:
-		c.Medium++
-	case core.SeverityLow:
-		c.Low++
-	case core.SeverityNone:
-		c.None++
-	default:
-		c.Unknown++
-	}
-}
-
-// bytesWords is a size for people, in binary units.
-func bytesWords(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	size, prefix := float64(n)/unit, 0
-	for size >= unit && prefix < 4 {
-		size, prefix = size/unit, prefix+1
-	}
-	return fmt.Sprintf("%.1f %ciB", size, "KMGTP"[prefix])
 }

@@ -6,7 +6,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const { texts, subjects, layers, findings, packages, several } = data;
 const SEVERITIES = ["unknown", "none", "low", "medium", "high", "critical"];
 const DECISIONS = ["refused", "warned", "ignored", "not judged"];
-const PAGE = 50, PRINTED = 1000;
+const PAGE = 50, PRINTED = 1000, CHOICES = 200;
 
 // ---- making elements -------------------------------------------------------------------------------------------
 
@@ -189,7 +189,7 @@ function sortRows(rows) {
 const search = el("input", { type: "search", id: "q", placeholder: "Search identifiers, packages, paths", "aria-label": "Search findings",
   autocomplete: "off", spellcheck: "false", "aria-keyshortcuts": "/" });
 const sort = el("select", { id: "sort", class: "plainbutton", "aria-label": "Order" }, ...Object.entries(SORTS).map(([k, v]) => el("option", { value: k }, v)));
-const views = el("div", { class: "views", role: "group", "aria-label": "Show" }, ...Object.entries(VIEWS).map(([k, v]) =>
+const views = el("div", { class: "views", role: "group", "aria-label": "Show" }, ...Object.entries(VIEWS).filter(([k]) => k !== "layer" || layers.length).map(([k, v]) =>
   el("button", { type: "button", "data-view": k, click: () => { state.view = k; state.page = 0; update(); } }, v)));
 const chips = el("div", { class: "chips" });
 const result = el("div", {});
@@ -200,7 +200,7 @@ const facetList = el("details", { class: "facets", open: !matchMedia("(max-width
 function newFacet(facet) {
   const useful = facet.all.length > 1 || facet.key === "decision" && facet.all[0] !== "not judged";
   if (facet.hidden || !useful) return null;
-  const labels = facet.all.slice(0, 40).map(v => {
+  const labels = facet.all.slice(0, CHOICES).map(v => {
     const tally = el("span", { class: "tally" });
     const box = el("input", { type: "checkbox", name: facet.key, value: v, change: () => toggle(facet, v) });
     const name = facet.name ? facet.name(v) : v;
@@ -208,7 +208,8 @@ function newFacet(facet) {
     boxes.push({ facet, v, box, label, tally });
     return label;
   });
-  return el("fieldset", {}, el("legend", {}, facet.label), ...labels);
+  const more = facet.all.length - labels.length;
+  return el("fieldset", {}, el("legend", {}, facet.label), el("div", { class: "choices" }, ...labels, more > 0 && el("span", { class: "aside" }, `and ${number(more)} more`)));
 }
 
 function toggle(facet, v) {
@@ -439,12 +440,14 @@ const packageResult = el("div", {});
 const packagePager = newPager(step => { state.ppage += step; updatePackages(); document.getElementById("packages").scrollIntoView(); });
 const packageText = x => x.hay ??= [x.p.n, x.p.v, x.p.u || "", x.p.s || "", texts[x.p.e], ...(x.p.li || []).map(t => texts[t]), ...(x.p.via || []), ...(x.p.at || [])].join("\n").toLowerCase();
 
+const licensed = inventory.some(x => x.p.li), layered = inventory.some(x => layerOf(x.p));
+
 function packageRow({ p, i }) {
   const n = findingsOf.get(nameOf(p)) || 0, layer = layerOf(p);
   return el("tr", { role: "row" },
     cell("", "", el("strong", {}, p.n), path(p) ? el("span", { class: "sub" }, path(p)) : p.s ? el("span", { class: "sub" }, "from " + p.s) : ""),
-    cell("", "mono", p.v), cell("", "", texts[p.e]), cell("Licences", "", (p.li || []).map(t => texts[t]).join(", ")),
-    cell("Layer", "n", layer ? String(layer.number) + (p.lr !== undefined ? `, removed in ${p.lr}` : "") : ""),
+    cell("", "mono", p.v), cell("", "", texts[p.e]), licensed && cell("Licences", "", (p.li || []).map(t => texts[t]).join(", ")),
+    layered && cell("Layer", "n", layer ? String(layer.number) + (p.lr !== undefined ? `, removed in ${p.lr}` : "") : ""),
     several ? cell("", "", el("span", { class: "aside" }, where(onOf(data.packageOn, i)))) : "",
     cell("Findings", "n", n ? el("a", { href: "#findings?" + new URLSearchParams({ package: nameOf(p) }) }, number(n)) : "0"));
 }
@@ -454,7 +457,9 @@ function updatePackages() {
   const rows = words.length ? inventory.filter(x => words.every(w => packageText(x).includes(w))) : inventory;
   const size = printing ? PRINTED : PAGE;
   if (printing || state.ppage * size >= rows.length) state.ppage = 0;
-  const heads = [["Package", ""], ["Version", ""], ["Ecosystem", ""], ["Licences", ""], ["Layer", "n"]];
+  const heads = [["Package", ""], ["Version", ""], ["Ecosystem", ""]];
+  if (licensed) heads.push(["Licences", ""]);
+  if (layered) heads.push(["Layer", "n"]);
   if (several) heads.push(["On", ""]);
   heads.push(["Findings", "n"]);
   const shown = rows.slice(state.ppage * size, (state.ppage + 1) * size);
