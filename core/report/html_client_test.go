@@ -170,6 +170,44 @@ func TestClientHTMLLoadsNothingAndCanBeReadInAnyColoursAndWidth(t *testing.T) {
 	}
 }
 
+// axe returns an expression for what axe-core finds wrong with a page, by WCAG 2.2 AA and by its own advice.
+//
+// https://github.com/dequelabs/axe-core/blob/develop/doc/rule-descriptions.md
+func axe(t *testing.T) string {
+	t.Helper()
+	// .ci/run installs it beside the clients.
+	source, err := os.ReadFile(filepath.Join(filepath.Dir(clients.Tool(t, "browser")), "axe", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source) + `;axe.run(document, { resultTypes: ["violations"] }).then(r =>
+		({ passes: r.passes.length, violations: r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html.slice(0, 200))) }))`
+}
+
+type axeResult struct {
+	Passes     int
+	Violations []string
+}
+
+func TestClientHTMLCanBeUsedByEverybody(t *testing.T) {
+	check := axe(t)
+	many := manyFindings(80)
+	for name, d := range map[string]Document{"refused": refusedDocument(), "compared": comparedDocument(), "passed": passedDocument(), "many": many} {
+		for _, width := range []int{390, 1200} {
+			v := visitPage(t, name, htmlOf(t, d))
+			v.script.Width, v.script.Dark = width, width == 390
+			r := v.eval(`document.querySelector(".open")?.click()`).eval(check).run()
+			if got := value[axeResult](t, r[1]); got.Passes < 20 || len(got.Violations) > 0 {
+				t.Errorf("%s at %d: %d rules hold, and these do not: %q", name, width, got.Passes, got.Violations)
+			}
+		}
+	}
+	bad := bytes.Replace(htmlOf(t, many), []byte("</main>"), []byte("<button></button></main>"), 1)
+	if got := value[axeResult](t, visitPage(t, "bad", bad).eval(check).run()[0]); len(got.Violations) != 1 {
+		t.Errorf("of a button without a name it says %q", got.Violations)
+	}
+}
+
 // A test that a page loads nothing and runs nothing is worth something only if the browser would tell of it.
 func TestClientHTMLBrowserTellsOfWhatAPageMustNotDo(t *testing.T) {
 	page := htmlOf(t, refusedDocument())
@@ -192,12 +230,13 @@ const (
 )
 
 func TestClientHTMLFiltersAndSearches(t *testing.T) {
-	v := visitPage(t, "refused", htmlOf(t, refusedDocument()))
+	v := visitPage(t, "refused", htmlOf(t, withPath(refusedDocument())))
 	r := v.eval(shownLine).
 		eval(`(`+choose+`)("decision", "refused")`).eval(shownRowsExpression).eval(shownLine).eval(`location.hash`).
 		eval(`(`+choose+`)("exploited", "yes")`).eval(shownRowsExpression).
 		eval(`document.querySelector(".clear").click()`).
 		eval(`document.getElementById("q").focus()`).step("keys", "JOSE").step("sleep", 250).eval(shownRowsExpression).eval(`location.hash`).
+		eval(`(document.querySelector(".open").click(), document.querySelector(".detail").textContent)`).
 		eval(`document.querySelector("[data-view=package]").click()`).eval(`document.querySelector("#explorer tbody .link").textContent`).
 		eval(`document.querySelector(".clear").click()`).
 		eval(`location.hash = "#findings?kind=secret&view=list"`).step("sleep", 100).eval(shownRowsExpression).run()
@@ -226,10 +265,13 @@ func TestClientHTMLFiltersAndSearches(t *testing.T) {
 	if got := value[string](t, r[10]); got != "#findings?q=JOSE" {
 		t.Errorf("the address of the search ends in %q", got)
 	}
-	if got := value[string](t, r[12]); got != "jose 4.11.1" {
+	if got := value[string](t, r[11]); !strings.Contains(got, "openid-client → oauth → @team/<login> → tokens → jwt → keys → jose") {
+		t.Errorf("what it says of a finding lacks what brings the package in: %s", got)
+	}
+	if got := value[string](t, r[13]); got != "jose 4.11.1" {
 		t.Errorf("by package it shows %q", got)
 	}
-	if got := value[[]string](t, r[15]); !slices.Equal(got, []string{"aws-access-token"}) {
+	if got := value[[]string](t, r[16]); !slices.Equal(got, []string{"aws-access-token"}) {
 		t.Errorf("the address of secrets shows %q", got)
 	}
 }

@@ -225,13 +225,18 @@ func TestHTMLCanBeReadWithoutScripts(t *testing.T) {
 	}
 }
 
-func TestHTMLDataHasEveryFindingAndWhatWasDecided(t *testing.T) {
-	d := refusedDocument()
+// withPath lets the finding of jose name the package of which it is known what brings it in.
+func withPath(d Document) Document {
 	for i := range d.Evidence.Findings {
 		if f := &d.Evidence.Findings[i]; f.Package != nil && f.Package.Name == "jose" {
 			f.Package.Purl = "pkg:npm/jose@4.11.1"
 		}
 	}
+	return d
+}
+
+func TestHTMLDataHasEveryFindingAndWhatWasDecided(t *testing.T) {
+	d := withPath(refusedDocument())
 	c := contentOf(t, htmlOf(t, d))
 	if c.FindingShown != len(d.Evidence.Findings) || c.FindingTotal != c.FindingShown {
 		t.Errorf("%d of %d findings are shown, want all %d", c.FindingShown, c.FindingTotal, len(d.Evidence.Findings))
