@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/url"
 	"slices"
@@ -394,12 +393,33 @@ func TestHTMLIsBoundedAndSaysWhatItCut(t *testing.T) {
 	t.Logf("50,000 findings: %d bytes with %d of them", len(page), c.FindingShown)
 }
 
-func TestHTMLRefusesScoresThatAreNoNumbers(t *testing.T) {
-	d := refusedDocument()
+func TestHTMLLeavesOutScoresThatAreNoNumbers(t *testing.T) {
+	d := passedDocument()
 	score := math.NaN()
-	d.Evidence.Findings[0].Score = &score
-	if err := HTML(io.Discard, d); err == nil {
-		t.Error("a page was written that no browser could read")
+	f := vulnerability(amd64Digest, "CVE-2026-1", "x", "1", "2", core.SeverityHigh)
+	f.Score, f.EPSS = &score, &core.EPSS{Score: math.Inf(1), Percentile: 0.5}
+	d.Evidence.Findings = []core.Finding{f}
+	got := contentOf(t, htmlOf(t, d)).Findings[0]
+	if got.Score != nil || got.EPSS != nil || got.Percentile == nil || *got.Percentile != 0.5 {
+		t.Errorf("the finding is %+v", got)
+	}
+}
+
+func TestHTMLIsBoundedForPackagesToo(t *testing.T) {
+	d := passedDocument()
+	for i := range 40_000 {
+		made := fmt.Sprintf("%d %s", i, strings.Repeat("x", htmlText))
+		d.Evidence.Packages = append(d.Evidence.Packages, core.Package{Subject: amd64Digest, Name: fmt.Sprintf("p%d", i), Version: "1",
+			Licenses: []string{made}, Origin: &core.Origin{CreatedBy: made}})
+	}
+	page := htmlOf(t, d)
+	if limit := htmlPackageBytes + 2<<20; len(page) > limit {
+		t.Errorf("the page has %d bytes, want at most %d", len(page), limit)
+	}
+	c := contentOf(t, page)
+	says := fmt.Sprintf("This page holds %s of 40,001", thousands(c.PackageShown))
+	if body := textOf(only(t, elementsOf(t, page), "body", func(*html.Node) bool { return true })); c.PackageShown < 1000 || !strings.Contains(body, says) {
+		t.Errorf("the page does not say %q", says)
 	}
 }
 

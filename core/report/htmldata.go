@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ type htmlData struct {
 	names     names
 	rank      map[core.Digest]int
 	textIndex map[string]int
-	textSize  int
+	shared    int // bytes of texts, layers and subjects
 	layerID   map[htmlLayer]int
 	located   map[htmlPackageKey]*core.Package
 }
@@ -90,8 +91,8 @@ type htmlFinding struct {
 	Exploited   string     `json:"x,omitempty"`
 	Ransomware  bool       `json:"xr,omitempty"`
 	Reachable   string     `json:"re,omitempty"`
-	EPSS        float64    `json:"ep,omitempty"`
-	Percentile  float64    `json:"pc,omitempty"`
+	EPSS        *float64   `json:"ep,omitempty"`
+	Percentile  *float64   `json:"pc,omitempty"`
 	Published   string     `json:"pu,omitempty"`
 	Modified    string     `json:"mo,omitempty"`
 	Links       []string   `json:"li,omitempty"`
@@ -215,6 +216,14 @@ func scoreOf(f *core.Finding) float64 {
 	return *f.Score
 }
 
+// finite is a number that JSON can hold, or nil.
+func finite(x *float64) *float64 {
+	if x == nil || math.IsNaN(*x) || math.IsInf(*x, 0) {
+		return nil
+	}
+	return x
+}
+
 func nameOf(f *core.Finding) string {
 	if f.Package == nil {
 		return ""
@@ -225,7 +234,7 @@ func nameOf(f *core.Finding) string {
 func (h *htmlData) addFindings(all []decided) {
 	h.findings.total = len(all)
 	for _, j := range all {
-		if h.findings.size+h.packages.size+h.textSize > htmlFindingBytes {
+		if h.findings.size+h.packages.size+h.shared > htmlFindingBytes {
 			return
 		}
 		h.findings.add(h.finding(j), h.subject(j.subject))
@@ -234,8 +243,9 @@ func (h *htmlData) addFindings(all []decided) {
 
 func (h *htmlData) addPackages(packages []core.Package) {
 	h.packages.total = len(packages)
+	before := h.shared
 	for i := range packages {
-		if h.packages.size > htmlPackageBytes {
+		if h.packages.size+h.shared-before > htmlPackageBytes {
 			return
 		}
 		h.packages.add(h.packageRow(&packages[i]), h.subject(packages[i].Subject))
@@ -249,7 +259,9 @@ func (h *htmlData) subject(d core.Digest) int {
 	if !ok {
 		i = len(h.subjects)
 		h.rank[d] = i
-		h.subjects = append(h.subjects, htmlSubject{Name: safeCut(h.names.label(d)), Digest: safeCut(d.Short())})
+		s := htmlSubject{Name: safeCut(h.names.label(d)), Digest: safeCut(d.Short())}
+		h.subjects = append(h.subjects, s)
+		h.shared += len(s.Name) + len(s.Digest)
 	}
 	return i
 }
@@ -262,7 +274,7 @@ func (h *htmlData) text(s string) int {
 		i = len(h.texts)
 		h.textIndex[s] = i
 		h.texts = append(h.texts, s)
-		h.textSize += len(s)
+		h.shared += len(s)
 	}
 	return i
 }
@@ -285,6 +297,7 @@ func (h *htmlData) layer(o *core.Origin) (layer, removed *int) {
 		i = len(h.layers)
 		h.layerID[key] = i
 		h.layers = append(h.layers, key)
+		h.shared += len(key.CreatedBy)
 	}
 	return &i, o.RemovedIn
 }
@@ -317,7 +330,7 @@ func (h *htmlData) finding(j decided) htmlFinding {
 	if f.Fix.State != core.FixAvailable {
 		row.Fix.Text = h.text(remedyOf(f))
 	}
-	row.Score, row.Vector, row.Source = f.Score, h.text(f.Vector), h.text(f.SeveritySource)
+	row.Score, row.Vector, row.Source = finite(f.Score), h.text(f.Vector), h.text(f.SeveritySource)
 	row.Match, row.Reachable = h.text(string(f.Match)), safeCut(string(f.Reachable))
 	if f.Confidence != core.ConfidenceUnknown {
 		row.Confidence = f.Confidence.String()
@@ -326,7 +339,7 @@ func (h *htmlData) finding(j decided) htmlFinding {
 		row.Exploited, row.Ransomware = cmp.Or(safeCut(f.Exploited.Since), "unknown"), f.Exploited.Ransomware
 	}
 	if f.EPSS != nil {
-		row.EPSS, row.Percentile = f.EPSS.Score, f.EPSS.Percentile
+		row.EPSS, row.Percentile = finite(&f.EPSS.Score), finite(&f.EPSS.Percentile)
 	}
 	row.Published, row.Modified = day(f.Published), day(f.Modified)
 	row.Links, row.Notes = htmlReferences(f.References)

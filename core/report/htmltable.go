@@ -21,7 +21,7 @@ type htmlTable struct {
 func (t *htmlTable) add(row any, subject int) int {
 	raw, err := json.Marshal(row)
 	if err != nil {
-		t.err = err // a score that is no number
+		t.err = err // not reachable: rows hold texts and finite numbers
 	}
 	t.added++
 	i, seen := t.index[string(raw)]

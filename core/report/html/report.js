@@ -53,7 +53,7 @@ const findingOn = i => onOf(data.findingOn, i);
 const packageOf = f => f.p === undefined ? null : packages[f.p];
 const layerOf = x => x.l === undefined ? null : layers[x.l];
 const nameOf = p => p.v ? p.n + " " + p.v : p.n;
-const where = on => !several ? "" : on.length === subjects.filter(s => s.judged).length ? "everywhere" : on.map(i => subjects[i].name).join(", ");
+const where = on => !several ? "" : subjects.every((s, i) => !s.judged || on.includes(i)) ? "everywhere" : on.map(i => subjects[i].name).join(", ");
 const titleOf = f => packageOf(f) && texts[f.t] === `${f.r} in ${packageOf(f).n}` ? "" : texts[f.t]; // it says nothing new
 const placeOf = f => (f.at || [])[0] || "";
 
