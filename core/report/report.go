@@ -39,6 +39,7 @@ func Formats() []Format {
 		{"cyclonedx", "what is in it, as CycloneDX 1.6 JSON", billOfMaterials(sbom.CycloneDX)},
 		{"spdx", "what is in it, as SPDX 2.3 JSON", billOfMaterials(sbom.SPDX)},
 		{"html", "all of it on one page for a browser, to search and filter; it loads nothing", HTML},
+		{"sarif", "findings for code scanning, as SARIF 2.1.0 within GitHub's limits", writeSARIF},
 		{"text", "what the terminal shows, in plain text", func(w io.Writer, d Document) error {
 			return Terminal(w, d, TerminalOptions{Width: textWidth, Unicode: true})
 		}},

@@ -1,0 +1,223 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/sarif"
+)
+
+// officialSchema compiles a schema of the shared data, which is beside the repository.
+func officialSchema(t testing.TB, parts ...string) *jsonschema.Schema {
+	t.Helper()
+	file := filepath.Join(append([]string{"..", "..", "..", "shared", "schemas"}, parts...)...)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Skipf("the shared data is not beside the repository: %v", err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("official.json", value); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("official.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sarifOf(t testing.TB, d Document) ([]byte, Shown) {
+	t.Helper()
+	var b bytes.Buffer
+	shown, err := SARIF(&b, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), shown
+}
+
+// sarifView is what the tests look at.
+type sarifView struct {
+	Runs []struct {
+		Tool              struct{ Driver sarif.WrittenTool }
+		AutomationDetails struct{ ID string }
+		Invocations       []struct {
+			ExecutionSuccessful        bool
+			ToolExecutionNotifications []sarif.Notice
+		}
+		Results []sarif.WrittenResult
+	}
+}
+
+func viewSARIF(t testing.TB, data []byte) sarifView {
+	t.Helper()
+	var v sarifView
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestSARIFIsAsTheGoldenFilesAndPassesTheCheck(t *testing.T) {
+	for name, d := range documents() {
+		t.Run(name, func(t *testing.T) {
+			data, shown := sarifOf(t, d)
+			if err := sarif.Check(data); err != nil {
+				t.Error(err)
+			}
+			if shown.Cut() {
+				t.Errorf("%s of a small document", shown)
+			}
+			again, _ := sarifOf(t, d)
+			if !bytes.Equal(data, again) {
+				t.Error("two reports of one document differ")
+			}
+			if name == "refused" || name == "hostile" {
+				return // a golden file of hundreds of results is not read by anybody
+			}
+			var b bytes.Buffer
+			if err := json.Indent(&b, data, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+".sarif", b.Bytes())
+		})
+	}
+}
+
+func TestSARIFIsValidByTheOfficialSchema(t *testing.T) {
+	schema := officialSchema(t, "sarif-2.1.0.json")
+	for name, d := range documents() {
+		data, _ := sarifOf(t, d)
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(value); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSARIFFollowsTheVerdict(t *testing.T) {
+	data, _ := sarifOf(t, refusedDocument())
+	run := viewSARIF(t, data).Runs[0]
+	if got, want := run.AutomationDetails.ID, "cleanbill/registry.example/team/shop/"; got != want {
+		t.Errorf("the category is %q, not %q: a tag or digest in it would make new alerts of old ones", got, want)
+	}
+	levels, seen := map[string]int{}, map[string]bool{}
+	for _, r := range run.Results {
+		print := r.Fingerprints[sarif.FingerprintName]
+		if seen[print] {
+			t.Errorf("%s is there twice, once for each platform", print)
+		}
+		seen[print] = true
+		if len(r.Suppressions) > 0 {
+			levels["suppressed"]++
+			continue
+		}
+		levels[r.Level]++
+	}
+	if got, want := fmt.Sprint(levels), "map[error:7 suppressed:3 warning:119]"; got != want {
+		t.Errorf("levels are %s, not %s", got, want)
+	}
+	if run.Results[0].RuleID != "CVE-2026-0003" {
+		t.Errorf("first is %s, not what attackers use", run.Results[0].RuleID)
+	}
+	if i := run.Invocations[0]; i.ExecutionSuccessful || !strings.Contains(fmt.Sprint(i.ToolExecutionNotifications), "archive is truncated") {
+		t.Errorf("the gap is not said: %+v", i)
+	}
+	data, _ = sarifOf(t, passedDocument())
+	if !viewSARIF(t, data).Runs[0].Invocations[0].ExecutionSuccessful {
+		t.Error("what was examined as a whole is said not to be")
+	}
+}
+
+// manyWarnings has n findings to warn of, and after them one that is refused although it is not severe.
+func manyWarnings(n int) Document {
+	d := passedDocument()
+	d.Verdict.Decision = core.Refused
+	for i := range n {
+		f := vulnerability(amd64Digest, fmt.Sprintf("CVE-2026-%05d", i), "p", "1", "", core.SeverityCritical)
+		d.Evidence.Findings = append(d.Evidence.Findings, f)
+		d.Verdict.Warnings = append(d.Verdict.Warnings, outcome("w", core.ActionWarn, f))
+	}
+	f := vulnerability(amd64Digest, "CVE-2026-99999", "p", "1", "2", core.SeverityLow)
+	d.Evidence.Findings = append(d.Evidence.Findings, f)
+	d.Verdict.Refusals = append(d.Verdict.Refusals, outcome("r", core.ActionFail, f))
+	return d
+}
+
+func TestSARIFIsCutByUrgencyAndSaysSo(t *testing.T) {
+	data, shown := sarifOf(t, manyWarnings(30000))
+	if err := sarif.Check(data); err != nil {
+		t.Error(err)
+	}
+	if shown != (Shown{5000, 30001}) {
+		t.Errorf("it has %s", shown)
+	}
+	run := viewSARIF(t, data).Runs[0]
+	if len(run.Results) != shown.Shown || run.Results[0].RuleID != "CVE-2026-99999" {
+		t.Errorf("%d results, the first of %s: want what is refused first", len(run.Results), run.Results[0].RuleID)
+	}
+	if notices := fmt.Sprint(run.Invocations[0].ToolExecutionNotifications); !strings.Contains(notices, "shown 5000 of 30001 findings") {
+		t.Errorf("it does not say what is left out: %s", notices)
+	}
+}
+
+func TestPlacesAreRelativeToTheRoot(t *testing.T) {
+	for path, want := range map[string]string{
+		"app/.env": "app/.env", "/etc/passwd": "etc/passwd", "../../etc": "etc", "debian:12/x": "debian%3A12/x",
+		"https://evil/x": "https%3A/evil/x", "a b#c?d%41": "a%20b%23c%3Fd%2541", ".": "", "": "",
+	} {
+		if got := relativeURI(path); got != want {
+			t.Errorf("%q became %q, not %q", path, got, want)
+		}
+	}
+	for name, want := range map[string]string{
+		"registry.example:5000/team/shop:1.4.2":                "registry.example:5000/team/shop",
+		"registry.example/shop@" + string(amd64Digest):         "registry.example/shop",
+		"registry.example/team/shop:v1@" + string(amd64Digest): "registry.example/team/shop",
+		"oci:examples/image":                                   "examples/image",
+	} {
+		if got := repositoryOf(name); got != want {
+			t.Errorf("%q became %q, not %q", name, got, want)
+		}
+	}
+}
+
+func TestSecuritySeverityIsAlwaysANumber(t *testing.T) {
+	score := func(f float64) *float64 { return &f }
+	for _, c := range []struct {
+		severity core.Severity
+		score    *float64
+		want     float64
+	}{
+		{core.SeverityUnknown, nil, 5.0}, {core.SeverityNone, nil, 0.0}, {core.SeverityCritical, score(9.8), 9.8},
+		{core.SeverityLow, score(9.8), 2.0}, // the distribution says that it is not severe here
+		{core.SeverityHigh, score(-1), 8.0}, {core.Severity(99), score(11), 5.0},
+	} {
+		if got := severityScore(c.severity, c.score); got != c.want {
+			t.Errorf("%s and %v became %v, not %v", c.severity, c.score, got, c.want)
+		}
+	}
+}
+
+func BenchmarkSARIF(b *testing.B) {
+	d := manyWarnings(10000)
+	for b.Loop() {
+		sarifOf(b, d)
+	}
+}
