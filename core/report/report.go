@@ -40,6 +40,10 @@ func Formats() []Format {
 		{"spdx", "what is in it, as SPDX 2.3 JSON", billOfMaterials(sbom.SPDX)},
 		{"html", "all of it on one page for a browser, to search and filter; it loads nothing", HTML},
 		{"sarif", "findings for code scanning, as SARIF 2.1.0 within GitHub's limits", writeSARIF},
+		{"gitlab-container-scanning", "flaws of packages in images, for GitLab", gitlabReport(gitlabContainer)},
+		{"gitlab-dependency-scanning", "flaws of packages in sources, for GitLab", gitlabReport(gitlabDependency)},
+		{"gitlab-sast", "flaws of files, for GitLab", gitlabReport(gitlabSAST)},
+		{"gitlab-secret-detection", "secrets, for GitLab", gitlabReport(gitlabSecret)},
 		{"text", "what the terminal shows, in plain text", func(w io.Writer, d Document) error {
 			return Terminal(w, d, TerminalOptions{Width: textWidth, Unicode: true})
 		}},
