@@ -44,6 +44,8 @@ func Formats() []Format {
 		{"gitlab-dependency-scanning", "flaws of packages in sources, for GitLab", gitlabReport(gitlabDependency)},
 		{"gitlab-sast", "flaws of files, for GitLab", gitlabReport(gitlabSAST)},
 		{"gitlab-secret-detection", "secrets, for GitLab", gitlabReport(gitlabSecret)},
+		{"codequality", "findings and gaps, for GitLab's code quality", CodeQuality},
+		{"junit", "the verdict as tests, in JUnit's XML", JUnit},
 		{"text", "what the terminal shows, in plain text", func(w io.Writer, d Document) error {
 			return Terminal(w, d, TerminalOptions{Width: textWidth, Unicode: true})
 		}},
