@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
@@ -32,22 +34,27 @@ func AttachOlder(ctx context.Context, r *registry.Repository, subject core.Diges
 	if err := upload(ctx, r, s.Payload); err != nil {
 		return err
 	}
-	tag := registry.FallbackTag(subject) + ".sig"
+	return addOlder(ctx, r, registry.FallbackTag(subject)+".sig", []v1.Descriptor{layer})
+}
+
+// addOlder adds layers, which are stored, to the manifest under a tag, until they stay there.
+func addOlder(ctx context.Context, r *registry.Repository, tag string, layers []v1.Descriptor) error {
 	for attempt, stayed := 0, false; attempt < 12; attempt++ {
 		m, err := olderManifest(ctx, r, tag)
 		if err != nil {
 			return err
 		}
+		missing := slices.DeleteFunc(slices.Clone(layers), func(l v1.Descriptor) bool { return holds(m, l) })
 		switch {
-		case holds(m, layer) && (stayed || attempt == 0):
+		case len(missing) == 0 && (stayed || attempt == 0):
 			return nil
-		case holds(m, layer):
+		case len(missing) == 0:
 			stayed = true
-		case len(m.Layers) >= maxOlder:
+		case len(m.Layers)+len(missing) > maxOlder:
 			return fmt.Errorf("%s has more than %d signatures", tag, maxOlder)
 		default:
 			stayed = false
-			m.Layers = append(m.Layers, layer)
+			m.Layers = append(m.Layers, missing...)
 			if err := putOlder(ctx, r, tag, m); err != nil {
 				return err
 			}
@@ -56,7 +63,8 @@ func AttachOlder(ctx context.Context, r *registry.Repository, subject core.Diges
 			return err
 		}
 	}
-	return fmt.Errorf("the signatures under %s were overwritten by others again and again", tag)
+	return advice.Unavailable("run it again when nobody else signs it",
+		"the signatures under %s were overwritten by others again and again", tag)
 }
 
 // holds reports whether a signature is among those of a manifest.

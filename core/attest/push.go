@@ -21,6 +21,8 @@ const (
 	maxManifests = 1024
 	// maxDepth is how deep indexes are nested.
 	maxDepth = 4
+	// maxManifestBytes bounds what all of them hold together, which is in memory meanwhile.
+	maxManifestBytes = 64 << 20
 	// parallelBlobs is how many blobs are uploaded at a time: each has a connection, and none is in memory.
 	parallelBlobs = 4
 )
@@ -79,6 +81,7 @@ type pusher struct {
 	source     Source
 	seen       map[core.Digest]bool
 	manifests  []node
+	bytes      int
 	content    []target.Descriptor
 }
 
@@ -88,7 +91,8 @@ func (p *pusher) collect(ctx context.Context, n node, depth int) error {
 		return nil
 	}
 	p.seen[n.Digest] = true
-	if depth > maxDepth || len(p.manifests) >= maxManifests {
+	p.bytes += len(n.raw)
+	if depth > maxDepth || len(p.manifests) >= maxManifests || p.bytes > maxManifestBytes {
 		return errors.New("it has more manifests below it than are pushed")
 	}
 	var m struct {
@@ -100,6 +104,9 @@ func (p *pusher) collect(ctx context.Context, n node, depth int) error {
 		return fmt.Errorf("manifest %s is not JSON of the right form: %s", n.Digest.Short(), redact.Limited(err.Error(), 200))
 	}
 	for _, d := range m.Manifests {
+		if err := checkDescriptor(d); err != nil {
+			return fmt.Errorf("manifest %s: %w", n.Digest.Short(), err)
+		}
 		raw, err := p.source.Manifest(ctx, d)
 		if err != nil {
 			return fmt.Errorf("read manifest %s: %w", d.Digest.Short(), err)
@@ -112,6 +119,9 @@ func (p *pusher) collect(ctx context.Context, n node, depth int) error {
 		m.Layers = append(m.Layers, *m.Config)
 	}
 	for _, d := range m.Layers {
+		if err := checkDescriptor(d); err != nil {
+			return fmt.Errorf("manifest %s: %w", n.Digest.Short(), err)
+		}
 		if !p.seen[d.Digest] {
 			p.seen[d.Digest] = true
 			p.content = append(p.content, d)

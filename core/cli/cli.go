@@ -111,8 +111,9 @@ Exit codes: 0 passed, 1 refused by a rule, 2 wrong usage or configuration,
 	}
 
 	root.AddGroup(&cobra.Group{ID: "judge", Title: "Judge:"}, &cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "data", Title: "Advisories and policy:"})
-	root.AddCommand(p.gateCommand(), p.judgeCommand(), p.explainCommand(), p.replayCommand(), p.scanCommand(), p.importCommand(),
-		p.sbomCommand(), p.auditCommand(), p.verifyCommand(), p.findCommand(), p.baselineCommand(), p.hookCommand(), p.advisoriesCommand(), p.policyCommand(), p.hooksCommand(),
+	root.AddCommand(p.gateCommand(), p.judgeCommand(), p.signCommand(), p.verifyCommand(), p.promoteCommand(), p.auditCommand(),
+		p.findCommand(), p.explainCommand(), p.replayCommand(), p.scanCommand(), p.importCommand(), p.sbomCommand(),
+		p.baselineCommand(), p.hookCommand(), p.advisoriesCommand(), p.policyCommand(), p.hooksCommand(),
 		p.schemaCommand())
 	for _, a := range p.Adapters {
 		root.AddCommand(p.adapterCommand(a))

@@ -14,15 +14,13 @@ import (
 
 // pushFlags say where what passed goes.
 type pushFlags struct {
-	sign signFlags
-	said gate.Publishing
+	how       publishFlags
+	reference string
 }
 
 func (f *pushFlags) register(p *Program, cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.said.Reference, "push", "", "if the verdict is a pass, push the image, attest it, and only then give it this `NAME:TAG`")
-	flags.IntVar(&f.said.StatementSize, "statement-size", 0, fmt.Sprintf("sign no statement of more `BYTES` (default %d): larger evidence is kept beside the image", gate.DefaultStatementSize))
-	f.sign.register(p, cmd)
+	cmd.Flags().StringVar(&f.reference, "push", "", "if the verdict is a pass, push the image, attest it, and only then give it this `NAME:TAG`")
+	f.how.register(p, cmd)
 }
 
 // plan puts what these flags say into the plan. Flags that say how to sign are of no use without a place to push to.
@@ -37,8 +35,7 @@ func (f *pushFlags) plan(p *Program, cmd *cobra.Command, plan *gate.Plan) error 
 		return nil
 	}
 	var err error
-	f.said.Signing, err = f.sign.plan(p)
-	plan.Publish = &f.said
+	plan.Publish, err = f.how.publishing(p, f.reference)
 	return err
 }
 

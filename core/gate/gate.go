@@ -164,13 +164,19 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 		return nil, err
 	}
 	r.Verdict = judge.Judge(&r.Evidence, c.judgedAgainst(), r.Started)
+	seen := r // what this run looked at itself, which is all that it signs
+	if r.Verdict.Decision == core.Passed && len(p.Evidence) > 0 {
+		if r, err = g.joined(ctx, p.Evidence, s, judge.Policy, seen); err != nil {
+			return nil, err
+		}
+	}
 	if err := g.write(r, p.Outputs); err != nil {
 		return r, err
 	}
 	if publisher == nil || r.Verdict.Decision != core.Passed {
 		return r, nil
 	}
-	r.Published, err = publisher.publish(ctx, s.kept, r)
+	r.Published, err = publisher.publish(ctx, s.kept, seen)
 	return r, err
 }
 

@@ -89,23 +89,17 @@ func (g *Gate) gather(ctx context.Context, p JudgePlan) (merged core.Evidence, b
 		if err := ctx.Err(); err != nil {
 			return core.Evidence{}, nil, interrupted(ctx, ctx, err)
 		}
-		document, err := readDocument(name)
+		document, about, err := documentAbout(name, p.Digests)
 		if err != nil {
 			return core.Evidence{}, nil, err
 		}
-		about := subjectsAmong(document.Evidence, p.Digests)
-		if len(about) == 0 {
-			return core.Evidence{}, nil, &core.Failure{Doing: "judge " + name, Usage: true,
-				Err:  fmt.Errorf("it is about %s, not about %s", describe(document.Evidence), join(p.Digests)),
-				Hint: "use the evidence of the image that was built, by digest"}
-		}
 		missing = slices.DeleteFunc(missing, func(d core.Digest) bool { return slices.Contains(about, d) })
 		base := ""
-		if change := document.Evidence.Change; change != nil {
+		if change := document.Change; change != nil {
 			base = change.Base
 		}
 		bases = append(bases, base)
-		if err := merge(&merged, document.Evidence); err != nil {
+		if err := merge(&merged, document); err != nil {
 			return core.Evidence{}, nil, &core.Failure{Doing: "merge " + name, Err: err, Usage: true}
 		}
 	}
@@ -114,11 +108,31 @@ func (g *Gate) gather(ctx context.Context, p JudgePlan) (merged core.Evidence, b
 			Err:  fmt.Errorf("none of the evidence is about %s", join(missing)),
 			Hint: "add the evidence of that image"}
 	}
-	inventory.Merge(&merged)
-	merged.Findings = unify(merged.Findings)
-	vuln.JoinReach(&merged)
-	merged.Sort()
+	settle(&merged)
 	return merged, bases, nil
+}
+
+// documentAbout reads evidence, which has to be about some of the digests, and says which.
+func documentAbout(name string, digests []core.Digest) (core.Evidence, []core.Digest, error) {
+	document, err := readDocument(name)
+	if err != nil {
+		return core.Evidence{}, nil, err
+	}
+	about := subjectsAmong(document.Evidence, digests)
+	if len(about) == 0 {
+		return core.Evidence{}, nil, &core.Failure{Doing: "judge " + name, Usage: true,
+			Err:  fmt.Errorf("it is about %s, not about %s", describe(document.Evidence), join(digests)),
+			Hint: "use the evidence of the image that was built, by digest"}
+	}
+	return document.Evidence, about, nil
+}
+
+// settle joins what several jobs said of the same things.
+func settle(merged *core.Evidence) {
+	inventory.Merge(merged)
+	merged.Findings = unify(merged.Findings)
+	vuln.JoinReach(merged)
+	merged.Sort()
 }
 
 // subjectsAmong returns the expected digests that the evidence has as a subject. Only the outermost count: evidence

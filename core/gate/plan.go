@@ -42,6 +42,9 @@ type Plan struct {
 	// Publish is where the one image among the targets goes if the verdict is a pass, and who signs it; nil for nowhere. It
 	// implies Full.
 	Publish *Publishing
+	// Evidence are documents of other jobs about the targets. Nobody vouches for them: they can refuse what this run passes,
+	// and what is signed never rests on them.
+	Evidence []string
 	// Source is the directory of the sources that are judged or that images were made from: the platform's workspace. Empty
 	// means the first target that is a directory, or the working directory.
 	Source string

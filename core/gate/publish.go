@@ -19,14 +19,23 @@ import (
 
 // Publishing is where an image goes once it passed, and who signs it.
 type Publishing struct {
-	// Reference is the repository and the tag that names the image in the end.
+	// Reference is the repository and the tag that names the image in the end. With a digest in place of the tag the image
+	// is signed where it is, and no name is set.
 	Reference string
-	Signing   Signing
+	// Attached copies what belongs to the image in the registry that it comes from.
+	Attached bool
+	Signing  Signing
 	// StatementSize bounds one statement, in bytes; 0 is DefaultStatementSize. A larger bill of materials and larger
 	// evidence are kept beside the image and named by digest.
 	StatementSize int
 	// Build is how the image was built, as far as the platform says it; nil where nobody does.
 	Build *attest.Build
+}
+
+// InPlace reports whether the image is signed where it is, and no name is set.
+func (p Publishing) InPlace() bool {
+	ref, err := registry.ParseReference(strings.TrimPrefix(p.Reference, "registry:"))
+	return err == nil && staysOf(ref)
 }
 
 // Published is what was pushed, attested and named.
@@ -54,7 +63,7 @@ type Attested struct {
 type publisher struct {
 	gate   *Gate
 	plan   Publishing
-	tag    name.Tag
+	to     name.Reference // a digest if the image stays where it is
 	signer attest.Signer
 }
 
@@ -69,7 +78,15 @@ func (g *Gate) publisher(ctx context.Context, p *Plan) (*publisher, error) {
 	}
 	o := &publisher{gate: g, plan: *p.Publish}
 	var err error
-	if o.tag, err = parseTag(p.Publish.Reference); err != nil {
+	inPlace := p.Publish.InPlace() && slices.ContainsFunc(p.Targets, func(t string) bool {
+		return strings.TrimPrefix(t, "registry:") == strings.TrimPrefix(p.Publish.Reference, "registry:")
+	})
+	if inPlace {
+		o.to, err = registry.ParseReference(strings.TrimPrefix(p.Publish.Reference, "registry:"))
+	} else {
+		o.to, err = parseTag(p.Publish.Reference)
+	}
+	if err != nil {
 		return wrong("name a repository and a tag, as registry.example/team/app:1.4", "%w", err)
 	}
 	switch {
@@ -98,13 +115,19 @@ func parseTag(s string) (name.Tag, error) {
 	return tag, nil
 }
 
+// staysOf reports whether a reference names an image that is there, and no name for one.
+func staysOf(ref name.Reference) bool {
+	_, digest := ref.(name.Digest)
+	return digest
+}
+
 // publish pushes what was judged, attests it, and gives it its name, in this order: under the name there is nothing that was
 // not judged and signed, at any moment.
 func (o *publisher) publish(ctx context.Context, kept []*target.Target, r *Result) (_ *Published, err error) {
 	defer func() {
 		var known *core.Failure
 		if err != nil && !errors.As(err, &known) {
-			err = advice.Failure(ctx, "publish "+o.tag.Name(), err)
+			err = advice.Failure(ctx, "publish "+o.to.Name(), err)
 		}
 	}()
 	t, err := o.only(kept, r)
@@ -120,30 +143,55 @@ func (o *publisher) publish(ctx context.Context, kept []*target.Target, r *Resul
 	if err != nil {
 		return nil, err
 	}
-	repository, err := registry.Dial(ctx, o.tag.Repository, registry.Options{
+	repository, err := registry.Dial(ctx, o.to.Context(), registry.Options{
 		Getenv: o.gate.Getenv, Log: o.gate.named("registry"), UserAgent: "cleanbill/" + o.gate.Version, Write: true, Patience: o.gate.Patience,
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.gate.tell(Event{Kind: EventPushing, Target: o.tag.Name()})
-	if err := attest.Push(ctx, repository, content); err != nil {
+	o.gate.tell(Event{Kind: EventPushing, Target: o.to.Name()})
+	if err := o.push(ctx, repository, t, content); err != nil {
 		return nil, err
 	}
-	published := &Published{Reference: o.tag.Name(), Digest: s.top.Digest, Hosts: o.signer.Hosts()}
+	published := &Published{Reference: o.to.Name(), Digest: s.top.Digest, Hosts: o.signer.Hosts()}
 	if published.Attestations, err = attestAll(ctx, repository, o.signer, s, evidence, o.plan.Signing); err != nil {
 		return nil, err
 	}
-	if err := attest.Tag(ctx, repository, o.tag.TagStr(), content); err != nil {
+	if staysOf(o.to) {
+		return published, nil
+	}
+	if err := attest.Tag(ctx, repository, o.to.Identifier(), content); err != nil {
 		return nil, err
 	}
 	return published, nil
 }
 
+// push brings the image to the repository, unless it is to be signed where it is.
+func (o *publisher) push(ctx context.Context, to *registry.Repository, t *target.Target, content target.Content) error {
+	if staysOf(o.to) {
+		if d := t.Subject.Digest; t.Repository == nil || t.Repository.Name() != to.Name() || string(d) != o.to.Identifier() {
+			return fmt.Errorf("what was judged is %s@%s, and no other image is signed", t.Subject.Name, d)
+		}
+		return nil
+	}
+	if o.plan.Attached && t.Repository == nil {
+		return &core.Failure{Doing: "copy " + t.Subject.Name, Usage: true, Err: errors.New("it is in no registry"),
+			Hint: "publish it with: cleanbill gate TARGET --push " + o.to.Name()}
+	}
+	if err := attest.Push(ctx, to, content); err != nil {
+		return err
+	}
+	if !o.plan.Attached {
+		return nil
+	}
+	_, err := attest.CopyAttached(ctx, to, t.Repository, content)
+	return err
+}
+
 // only returns the one image that is published, still open.
 func (o *publisher) only(kept []*target.Target, r *Result) (*target.Target, error) {
 	if len(kept) != 1 {
-		return nil, &core.Failure{Doing: "publish as " + o.tag.Name(), Usage: true,
+		return nil, &core.Failure{Doing: "publish as " + o.to.Name(), Usage: true,
 			Err: fmt.Errorf("%d of the targets are images, and one has to be", len(kept)), Hint: "name the image, and besides it at most its sources"}
 	}
 	if !slices.ContainsFunc(r.Evidence.Subjects, func(s core.Subject) bool { return s.Digest == kept[0].Subject.Digest }) {
@@ -155,7 +203,7 @@ func (o *publisher) only(kept []*target.Target, r *Result) (*target.Target, erro
 // sayings says what is to be said of a target and its platforms.
 func (o *publisher) sayings(t *target.Target, content target.Content, r *Result) (*sayings, error) {
 	top, _ := content.Root()
-	s := &sayings{gate: o.gate, result: r, name: o.tag.Repository.Name(), top: top, build: o.plan.Build, largest: o.plan.StatementSize}
+	s := &sayings{gate: o.gate, result: r, name: o.to.Context().Name(), top: top, build: o.plan.Build, largest: o.plan.StatementSize}
 	if s.largest == 0 {
 		s.largest = DefaultStatementSize
 	}

@@ -25,7 +25,7 @@ func openRegistry(ctx context.Context, ref name.Reference, o Options) (*Target, 
 		name: registry.DisplayName(ref), raw: top.Raw, digest: top.Digest, contentType: top.MediaType,
 	}, o)
 	if err == nil {
-		t.attached = repository{r}.attached
+		t.Repository, t.attached = r, repository{r}.attached
 	}
 	return t, err
 }

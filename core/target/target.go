@@ -10,6 +10,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 )
 
 // Open opens what ref names. The caller closes the Target.
@@ -47,6 +48,9 @@ type Target struct {
 	SBOM []byte
 	// Examinations say what was opened and what was left out, such as platforms that --platform excluded.
 	Examinations []core.Examination
+
+	// Repository is where it is; nil for what is in no registry.
+	Repository *registry.Repository
 
 	content  Content
 	attached func(ctx context.Context, subject core.Digest) ([][]byte, error) // nil: there is no registry

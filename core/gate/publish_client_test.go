@@ -1,0 +1,119 @@
+//go:build clients
+
+package gate_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	said "github.com/cleanbill-ci/cleanbill/core/attest"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+	"github.com/cleanbill-ci/cleanbill/testdata/clients"
+)
+
+// TestClientCosignAcceptsWhatIsPushedToRealRegistries publishes an index, signs it once more in a second job, promotes it, and
+// asks stock cosign of the index and each platform: in a registry that lists referrers and in one that does not.
+func TestClientCosignAcceptsWhatIsPushedToRealRegistries(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, string) *exec.Cmd{
+		"olareg, which lists referrers": func(t *testing.T, port string) *exec.Cmd {
+			return exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
+		},
+		"Debian's docker-registry, which does not": func(t *testing.T, port string) *exec.Cmd {
+			config := filepath.Join(t.TempDir(), "config.yml")
+			write(t, config, fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %q}\nhttp: {addr: '127.0.0.1:%s'}\n", t.TempDir(), port))
+			return exec.CommandContext(t.Context(), clients.Tool(t, "docker-registry"), "serve", config)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDock(t)
+			d.host = serving(t, start)
+			r, err := d.gate().Run(context.Background(), d.plan())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.tagged() != d.digest {
+				t.Fatalf("the tag names %s, want %s", d.tagged(), d.digest)
+			}
+			d.complete()
+			cosignAccepts(t, d, r.Evidence.Subjects, "/team/app")
+			if _, err := d.gate().Run(context.Background(), d.signing()); err != nil {
+				t.Fatal(err)
+			}
+			p := d.promotion(d)
+			p.Destination = d.host + "/released/app:1"
+			if _, err := d.gate().Promote(context.Background(), p); err != nil {
+				t.Fatal(err)
+			}
+			cosignAccepts(t, d, r.Evidence.Subjects, "/released/app")
+		})
+	}
+}
+
+// cosignAccepts asks cosign for the signature and each attestation, in both forms of signature.
+func cosignAccepts(t *testing.T, d *dock, subjects []core.Subject, repository string) {
+	t.Helper()
+	cosign, home := clients.Tool(t, "cosign"), t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		args = append(args, "--key", d.public(), "--insecure-ignore-tlog=true", "--allow-insecure-registry")
+		if out, code := clients.Run(t, home, []string{"HOME=" + home}, cosign, args...); code != 0 {
+			t.Errorf("cosign %q: exit code %d\n%.2000s", args, code, out)
+		}
+	}
+	for _, s := range subjects {
+		image := d.host + repository + "@" + string(s.Digest)
+		run("verify", image, "--new-bundle-format=true")
+		run("verify", image, "--new-bundle-format=false")
+		types := []string{said.TypeCycloneDX, said.TypeSPDX, said.TypeVulns, said.TypeVSA}
+		if s.Parent == "" {
+			types = append(types, report.PredicateType)
+		}
+		for _, kind := range types {
+			run("verify-attestation", image, "--new-bundle-format=true", "--type", kind)
+		}
+	}
+}
+
+// serving starts a registry on a free port and waits until it answers.
+func serving(t *testing.T, start func(*testing.T, string) *exec.Cmd) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := free.Addr().String()
+	free.Close()
+	_, port, err := net.SplitHostPort(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := start(t, port)
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for {
+		resp, err := http.Get("http://" + host + "/v2/")
+		if err == nil {
+			resp.Body.Close()
+			return host
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
