@@ -5,19 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
 )
-
-// maxResults bounds all results together, in the encoding in which Tekton carries them, in bytes. A container's
-// termination message holds 4096, shared with Tekton's own entries and by all steps of the pod.
-//
-// https://tekton.dev/docs/pipelines/tasks/#larger-results-using-sidecar-logs
-const maxResults = 2560
 
 // result is one result of the Task.
 type result struct {
@@ -68,8 +60,9 @@ func (c *severityCounts) add(s core.Severity) {
 	}
 }
 
-// resultsOf returns the results that the Task declares.
-func resultsOf(r *gate.Result, now time.Time) ([]result, error) {
+// resultsOf returns the results that the Task declares, in a size that Tekton carries. The report has the digest of the
+// document in the workspace, if one is bound.
+func resultsOf(r *gate.Result, report core.Digest, now time.Time) ([]result, error) {
 	facts := map[string]string{}
 	for _, f := range r.Facts() {
 		facts[f.Name] = f.Value
@@ -94,22 +87,30 @@ func resultsOf(r *gate.Result, now time.Time) ([]result, error) {
 	if r.Verdict.Decision == core.Passed {
 		test.Successes = 1
 	}
-	return encode([]result{
+	fixed, err := encode([]result{
 		{name: "VERDICT", value: facts["result"]},
 		{name: "JUDGED_DIGEST", value: facts["digest"]},
 		{name: "PACKAGES", value: facts["packages"]},
 		{name: "FINDINGS", value: facts["findings"]},
 	}, test, scan)
+	if err != nil {
+		return nil, err
+	}
+	return fit(fixed, imagesOf(r), report)
 }
 
 // failureResults returns the results of a run without a verdict.
 func failureResults(exit int, now time.Time) ([]result, error) {
 	facts := gate.FailureFacts(exit)
 	test := testOutput{Result: "ERROR", Timestamp: now.UTC().Format(time.RFC3339), Failures: 1, Note: "see the log of the step"}
-	return encode([]result{
+	fixed, err := encode([]result{
 		{name: "VERDICT", value: facts[0].Value},
 		{name: "JUDGED_DIGEST"}, {name: "PACKAGES"}, {name: "FINDINGS"},
 	}, test, scanOutput{})
+	if err != nil {
+		return nil, err
+	}
+	return fit(fixed, images{}, "")
 }
 
 // testResult translates a decision into Konflux' words. Undecided is an error there: the test could not be done.
@@ -138,9 +139,6 @@ func encode(results []result, test testOutput, scan scanOutput) ([]result, error
 
 // write writes each result to its file, exactly and without a line end.
 func (a *Adapter) write(results []result) error {
-	if err := check(results); err != nil {
-		return err
-	}
 	var failures []error
 	for _, r := range results {
 		variable := "CLEANBILL_RESULT_" + r.name
@@ -158,32 +156,4 @@ func (a *Adapter) write(results []result) error {
 		}
 	}
 	return errors.Join(failures...)
-}
-
-// check refuses results that Tekton or a consumer could misread: too long together, or with control characters.
-func check(results []result) error {
-	size := 0
-	for _, r := range results {
-		if strings.ContainsFunc(r.value, unicode.IsControl) {
-			return fmt.Errorf("the result %s holds control characters", r.name)
-		}
-		entry, err := json.Marshal(terminationEntry{Key: r.name, Value: r.value, Type: 1})
-		if err != nil {
-			return fmt.Errorf("encode the result %s: %w", r.name, err)
-		}
-		size += len(entry) + len(",")
-	}
-	if size > maxResults {
-		return fmt.Errorf("the results take %d bytes in Tekton's encoding, more than %d", size, maxResults)
-	}
-	return nil
-}
-
-// terminationEntry is how Tekton carries a result in the container's termination message.
-//
-// https://github.com/tektoncd/pipeline/blob/v1.6.0/pkg/result/result.go (RunResult)
-type terminationEntry struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-	Type  int    `json:"type"`
 }
