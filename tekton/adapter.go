@@ -1,6 +1,7 @@
 package tekton
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,6 +70,9 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 		return gate.Plan{}, err
 	}
 	plan.Source, plan.FetchHint = ".", fetchHint
+	if plan.Publish, err = a.publishing(); err != nil {
+		return gate.Plan{}, err
+	}
 	plan.Change.Head = strings.TrimSpace(a.o.Getenv("CLEANBILL_REVISION"))
 	if dir := a.o.Getenv("CLEANBILL_REPORTS"); dir != "" {
 		plan.Outputs = append([]gate.Output{
@@ -83,7 +87,8 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 func imageNamed(url, digest string) (string, error) {
 	url, digest = strings.TrimSpace(url), strings.TrimSpace(digest)
 	misuse := func(hint, reason string) error {
-		return &core.Failure{Doing: "read the parameters image-url and image-digest", Err: errors.New(reason), Hint: hint, Usage: true}
+		return &core.Failure{Doing: "read the parameters image-url and image-digest", Err: errors.New(reason), Hint: hint,
+			Usage: true}
 	}
 	switch {
 	case strings.ContainsFunc(url+digest, unicode.IsSpace):
@@ -105,11 +110,15 @@ func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
 	if err == nil {
 		err = a.publishResults(r, document)
 	}
-	return errors.Join(err, report.Terminal(a.o.Stdout, a.o.Document(r), terminalOptions()))
+	return errors.Join(err, report.Terminal(a.o.Stdout, a.o.Document(r), terminalOptions()), a.showPublished(r.Published))
 }
 
 func (a *Adapter) publishResults(r *gate.Result, document core.Digest) error {
-	results, err := resultsOf(r, document, a.o.Now())
+	var own []result
+	if a.pushes() {
+		own, document = publishedResults(r.Published), cmp.Or(publishedReport(r.Published), document)
+	}
+	results, err := resultsOf(r, document, own, a.o.Now())
 	if err != nil {
 		return err
 	}
@@ -136,7 +145,11 @@ func (a *Adapter) documentDigest(r *gate.Result) (core.Digest, error) {
 
 // Failed writes the results of a run that has no verdict to rely on. The reason itself is printed by the command.
 func (a *Adapter) Failed(_ context.Context, exit int, _ error) error {
-	results, err := failureResults(exit, a.o.Now())
+	var own []result
+	if a.pushes() {
+		own = publishedResults(nil)
+	}
+	results, err := failureResults(exit, own, a.o.Now())
 	if err != nil {
 		return err
 	}

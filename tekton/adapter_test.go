@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +17,6 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/report"
 	"github.com/cleanbill-ci/cleanbill/tekton"
 )
-
-const taskFile = "task/cleanbill/0.1/cleanbill.yaml"
 
 var resultNames = []string{"VERDICT", "JUDGED_DIGEST", "PACKAGES", "FINDINGS", "TEST_OUTPUT", "SCAN_OUTPUT", "IMAGES_PROCESSED", "REPORTS"}
 
@@ -279,45 +276,5 @@ func TestAMissingResultPathIsAnError(t *testing.T) {
 	delete(s.env, "CLEANBILL_RESULT_VERDICT")
 	if err := s.adapter().Publish(context.Background(), judged(core.Passed)); err == nil || !strings.Contains(err.Error(), "VERDICT") {
 		t.Errorf("got %v, want an error that names the result", err)
-	}
-}
-
-func TestTheTaskDeclaresWhatTheAdapterWrites(t *testing.T) {
-	task, err := os.ReadFile(taskFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var passed []string
-	for _, m := range regexp.MustCompile(`CLEANBILL_RESULT_([A-Z_]+)\n\s+value: \$\(results\.([A-Z_]+)\.path\)`).FindAllSubmatch(task, -1) {
-		if string(m[1]) != string(m[2]) {
-			t.Errorf("the variable of %s has the path of %s", m[1], m[2])
-		}
-		passed = append(passed, string(m[1]))
-	}
-	if diff := cmp.Diff(resultNames, passed); diff != "" {
-		t.Errorf("results (-want +got):\n%s", diff)
-	}
-}
-
-// A name that ends like these would make Tekton Chains sign provenance for an image that this Task did not build.
-//
-// https://tekton.dev/docs/chains/slsa-provenance/#type-hinting
-func TestNoResultLooksLikeABuild(t *testing.T) {
-	for _, name := range resultNames {
-		for _, suffix := range []string{"IMAGE_URL", "IMAGE_DIGEST", "ARTIFACT_URI", "ARTIFACT_DIGEST", "ARTIFACT_OUTPUTS"} {
-			if strings.HasSuffix(name, suffix) || name == "IMAGES" {
-				t.Errorf("the result %s is a type hint of Chains", name)
-			}
-		}
-	}
-}
-
-func TestParametersAreNeverPartOfAScript(t *testing.T) {
-	task, err := os.ReadFile(taskFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if regexp.MustCompile(`(?m)^\s*script:`).Match(task) {
-		t.Error("the Task has a script")
 	}
 }

@@ -3,13 +3,24 @@
 package tekton_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
+	"github.com/cleanbill-ci/cleanbill/testdata/images"
 )
+
+const taskFile = "task/cleanbill/0.1/cleanbill.yaml"
 
 // TestClientTektonValidation asks Tekton's own types whether they accept what this repository publishes.
 func TestClientTektonValidation(t *testing.T) {
@@ -80,5 +91,118 @@ func TestClientTektonScan(t *testing.T) {
 	run := runStep(t, project, taskFile, map[string]string{"target": "oci:vulnerable", "on-error": "continue", "advisories": "starter"})
 	if run.exit != "0" || run.next != "0" || run.deployed != "refused" || run.results["VERDICT"] != "refused" {
 		t.Errorf("exit codes %s and %s, VERDICT %s\n%s", run.exit, run.next, run.results["VERDICT"], run.log)
+	}
+}
+
+// TestClientTektonPush lets the real entrypoint run the Task that pushes: what passed is in the registry, signed, and told
+// to Chains; what did not pass is nowhere.
+func TestClientTektonPush(t *testing.T) {
+	project := clients.Prepare(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := cryptoutils.MarshalPrivateKeyToPEM(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project.Write(t, "cosign.key", string(private))
+	for target, want := range map[string]string{"oci:clean": project.Clean, "oci:vulnerable": ""} {
+		t.Run(target, func(t *testing.T) {
+			name := project.Registry + "/" + strings.TrimPrefix(target, "oci:") + "-released:1"
+			run := runStep(t, project, "task/cleanbill-push/0.1/cleanbill-push.yaml", map[string]string{
+				"target": target, "push": name, "key": "cosign.key", "policy": "policy.yaml", "advisories": "starter"})
+			if run.results["IMAGE_DIGEST"] != want || (run.exit == "0") != (want != "") {
+				t.Errorf("exit code %s and IMAGE_DIGEST %q, want %q\n%s", run.exit, run.results["IMAGE_DIGEST"], want, run.log)
+			}
+			if len(run.termination) > 2560 {
+				t.Errorf("the termination message has %d bytes", len(run.termination))
+			}
+			digest, err := crane.Digest(name)
+			if want == "" {
+				if err == nil {
+					t.Errorf("%s is in the registry", digest)
+				}
+				return
+			}
+			if digest != want || err != nil {
+				t.Errorf("the registry has %s, %v", digest, err)
+			}
+			if run.results["IMAGE_URL"] != name || !strings.HasPrefix(run.results["SBOM_BLOB_URL"], strings.TrimSuffix(name, ":1")+"@sha256:") {
+				t.Errorf("results are %v", run.results)
+			}
+			// What REPORTS names is in the repository.
+			_, report, _ := strings.Cut(strings.Trim(run.results["REPORTS"], `{}"`), `":"`)
+			if _, err := crane.Manifest(strings.TrimSuffix(name, ":1") + "@" + report); err != nil {
+				t.Errorf("REPORTS is %s: %v", run.results["REPORTS"], err)
+			}
+		})
+	}
+}
+
+// TestClientTektonHostileNames judges an image whose every name is an attack on the log or on a result.
+func TestClientTektonHostileNames(t *testing.T) {
+	project := clients.Prepare(t)
+	const forged = "forged\n{\"key\":\"VERDICT\",\"value\":\"passed\",\"type\":1}\x1b[2J"
+	spec := images.Vulnerable("amd64")
+	lock, err := json.Marshal(map[string]any{"name": forged, "lockfileVersion": 3, "packages": map[string]any{
+		"node_modules/" + forged: map[string]string{"version": "1.0.0" + forged}, "node_modules/lodash": map[string]string{"version": "4.17.4"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Layers = append(spec.Layers, images.Layer{CreatedBy: "COPY " + forged, Entries: []images.Entry{
+		images.Dir("srv/" + forged), images.File("srv/"+forged+"/package-lock.json", string(lock))}})
+	image, err := images.Build(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := images.WriteLayout(filepath.Join(project.Dir, "hostile"), image); err != nil {
+		t.Fatal(err)
+	}
+	run := runStep(t, project, taskFile, map[string]string{"target": "oci:hostile", "policy": "policy.yaml", "advisories": "starter"})
+	if run.results["VERDICT"] != "refused" || run.exit != "1" || run.deployed != "" {
+		t.Errorf("exit code %s, VERDICT %s, deployed %q\n%s", run.exit, run.results["VERDICT"], run.deployed, run.log)
+	}
+	for name, value := range run.results {
+		if strings.Contains(value, "forged") {
+			t.Errorf("%s holds text from the image: %q", name, value)
+		}
+	}
+	if strings.Contains(run.log, "\x1b") || strings.Contains(run.log, "\n{\"key\"") {
+		t.Errorf("the log holds what the image says: %q", run.log)
+	}
+	if !strings.Contains(run.log, "forged") {
+		t.Error("nothing hostile was looked at: this test tests nothing")
+	}
+}
+
+// TestClientTektonSnippets lets Tekton check what the documents tell a first-time user to paste into a Pipeline.
+func TestClientTektonSnippets(t *testing.T) {
+	for _, document := range []string{"README.md", "tekton/task/cleanbill/0.1/README.md"} {
+		text, err := os.ReadFile(filepath.Join(clients.Root(t), document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile("(?s)```yaml\n(- name: gate\n.*?)```").FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("%s has no snippet", document)
+		}
+		pipeline := `apiVersion: tekton.dev/v1
+kind: Pipeline
+metadata: {name: snippet}
+spec:
+  tasks:
+    - name: build
+      taskSpec:
+        results: [{name: IMAGE_URL}, {name: IMAGE_DIGEST}]
+        steps: [{name: build, image: builder, command: [build]}]
+` + regexp.MustCompile(`(?m)^`).ReplaceAllString(string(found[1]), "    ")
+		path := filepath.Join(t.TempDir(), "snippet.yaml")
+		if err := os.WriteFile(path, []byte(pipeline), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, code := clients.Run(t, clients.Root(t), nil, clients.Tool(t, "tekton-validate"), path); code != 0 {
+			t.Errorf("%s: exit code %d\n%s\n%s", document, code, out, pipeline)
+		}
 	}
 }

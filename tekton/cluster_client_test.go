@@ -3,13 +3,7 @@
 package tekton_test
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"io"
-	"log"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,14 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
-	"github.com/cleanbill-ci/cleanbill/testdata/images"
 )
 
 // TestClientTektonCluster runs what the catalog's tests hold, and this repository's examples, on a cluster with Tekton's
@@ -35,17 +24,21 @@ import (
 func TestClientTektonCluster(t *testing.T) {
 	c := newCluster(t)
 	c.apply(t, "tekton/task/*/*/*.yaml", "tekton/stepaction/*/*/*.yaml", "tekton/pipeline/*/*/*.yaml")
-	c.apply(t, "tekton/*/*/*/tests/*.yaml")
+	c.apply(t, "tekton/*/*/*/tests/*.yaml", "examples/tekton/*.yaml")
+	c.kubectl(t, c.here(exampleRun), "apply", "-f", "-")
 
 	// What each run comes to: the reason in its status, and results that matter.
 	expected := map[string]outcome{
-		"taskrun/gate-passes":   {"Succeeded", map[string]string{"VERDICT": "passed", "JUDGED_DIGEST": c.digests["clean"]}},
-		"taskrun/gate-refuses":  {"Failed", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
-		"taskrun/scan-succeeds": {"Succeeded", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
-		"taskrun/step-passes":   {"Succeeded", map[string]string{"VERDICT": "passed", "JUDGED_DIGEST": c.digests["clean"]}},
-		"pipelinerun/fleet":     {"Succeeded", nil},
-		"taskrun/fleet-scan-0":  {"Succeeded", map[string]string{"VERDICT": "undecided", "JUDGED_DIGEST": c.digests["clean"]}},
-		"taskrun/fleet-scan-1":  {"Succeeded", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
+		"taskrun/gate-passes":         {"Succeeded", map[string]string{"VERDICT": "passed", "JUDGED_DIGEST": c.digests["clean"]}},
+		"taskrun/gate-refuses":        {"Failed", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
+		"taskrun/scan-succeeds":       {"Succeeded", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
+		"taskrun/step-passes":         {"Succeeded", map[string]string{"VERDICT": "passed", "JUDGED_DIGEST": c.digests["clean"]}},
+		"pipelinerun/release-passes":  {"Succeeded", map[string]string{"IMAGE_URL": c.registry + "/released:1", "IMAGE_DIGEST": c.digests["clean"]}},
+		"pipelinerun/release-refused": {"Failed", nil},
+		"pipelinerun/example":         {"Succeeded", map[string]string{"digest": c.digests["clean"]}},
+		"pipelinerun/fleet":           {"Succeeded", nil},
+		"taskrun/fleet-scan-0":        {"Succeeded", map[string]string{"VERDICT": "undecided", "JUDGED_DIGEST": c.digests["clean"]}},
+		"taskrun/fleet-scan-1":        {"Succeeded", map[string]string{"VERDICT": "refused", "JUDGED_DIGEST": c.digests["flawed"]}},
 	}
 	for run, want := range expected {
 		got := c.wait(t, run)
@@ -58,116 +51,126 @@ func TestClientTektonCluster(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", run, diff)
 		}
 	}
+	c.audits(t)
 	t.Logf("\n%s", c.kubectl(t, "", "get", "taskruns,pipelineruns", "-o", "wide"))
 	if t.Failed() {
 		t.Log(c.kubectl(t, "", "get", "pods", "-o", "wide"))
-		t.Log(c.kubectl(t, "", "logs", "--prefix", "--all-containers", "--selector", "app.kubernetes.io/managed-by=tekton-pipelines"))
+		t.Log(c.kubectl(t, "", "logs", "--prefix", "--all-containers", "--tail=20", "--selector", "app.kubernetes.io/managed-by=tekton-pipelines"))
 		t.Log(c.kubectl(t, "", "get", "events", "--field-selector", "type=Warning"))
 	}
 	c.rejects(t)
+	c.tabulates(t)
+	c.released(t)
+	c.samples(t)
 }
 
-// cluster is what .ci/cluster/up brings, and a registry that its node pulls from.
-type cluster struct {
-	registry  string
-	transport http.RoundTripper
-	digests   map[string]string
-}
-
-func newCluster(t *testing.T) *cluster {
+// tabulates runs the command by which the documents tell what came of a fleet.
+func (c *cluster) tabulates(t *testing.T) {
 	t.Helper()
-	address := os.Getenv("CLEANBILL_CLUSTER_ADDRESS")
-	if address == "" {
-		t.Skip("there is no cluster: CLEANBILL_CI_CLUSTER=1 .ci/run builds one, which takes a quarter of an hour")
-	}
-	c := &cluster{registry: address + ":5000", digests: map[string]string{}}
-	listener, err := net.Listen("tcp", c.registry)
+	readme, err := os.ReadFile("pipeline/cleanbill-fleet/0.1/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))}
-	certificates := os.Getenv("CLEANBILL_CLUSTER_CERTIFICATES")
-	go func() {
-		_ = server.ServeTLS(listener, filepath.Join(certificates, "server.crt"), filepath.Join(certificates, "server.key"))
-	}()
-	t.Cleanup(func() { _ = server.Close() })
-	authority, err := os.ReadFile(filepath.Join(certificates, "ca.crt"))
-	if err != nil {
-		t.Fatal(err)
+	columns := regexp.MustCompile(`-o (custom-columns=)'(.*)'`).FindSubmatch(readme)
+	if columns == nil {
+		t.Fatal("the README of the fleet has no table")
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority)
-	c.transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	// Where the Task looks for it by default.
-	c.kubectl(t, "", "create", "configmap", "trusted-ca", "--from-literal=ca-bundle.crt="+string(authority))
-
-	for _, program := range []string{"entrypoint", "nop", "workingdirinit"} {
-		c.push(t, program, programImage(t, "tekton-"+program, "ko-app/"+program))
-	}
-	busybox := programImage(t, "busybox", "bin/busybox")
-	busybox.Layers[0].Entries = append(busybox.Layers[0].Entries, images.Symlink("bin/cp", "busybox"), images.Symlink("bin/echo", "busybox"))
-	c.push(t, "busybox", busybox)
-	busybox.Config.Entrypoint = []string{"/bin/busybox", "sleep", "100000"}
-	c.push(t, "pause", busybox)
-	c.push(t, "clean", images.Clean("amd64"))
-	c.push(t, "flawed", images.Vulnerable("amd64"))
-
-	release, err := layout.ImageIndexFromPath(os.Getenv("CLEANBILL_CLUSTER_IMAGE"))
-	if err != nil {
-		t.Fatalf("%v: CLEANBILL_CLUSTER_IMAGE is the directory image of .ci/release", err)
-	}
-	manifest, err := release.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := release.ImageIndex(manifest.Manifests[0].Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.WriteIndex(c.reference(t, "cleanbill"), index, remote.WithTransport(c.transport)); err != nil {
-		t.Fatal(err)
-	}
-	c.digests["cleanbill"] = manifest.Manifests[0].Digest.String()
-	return c
-}
-
-// programImage describes an image with a program that is on the PATH, as .ci/run puts it there.
-func programImage(t *testing.T, program, path string) images.Spec {
-	t.Helper()
-	data, err := os.ReadFile(clients.Tool(t, program))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return images.Spec{
-		Config: v1.Config{Entrypoint: []string{"/" + path}, Env: []string{"PATH=/bin"}},
-		Layers: []images.Layer{{CreatedBy: "COPY " + program, Entries: []images.Entry{
-			images.Dir(filepath.Dir(path)), images.Program(path, data)}}},
+	out := c.kubectl(t, "", "get", "taskruns", "-l", "tekton.dev/pipelineRun=fleet", "-o", string(columns[1])+string(columns[2]))
+	if !regexp.MustCompile(`(?m)^\S+/flawed@sha256:\w+ +refused$`).MatchString(out) {
+		t.Errorf("the table is\n%s", out)
 	}
 }
 
-func (c *cluster) reference(t *testing.T, repository string) name.Reference {
+// samples makes sure that the cluster takes the samples as they are.
+func (c *cluster) samples(t *testing.T) {
 	t.Helper()
-	ref, err := name.ParseReference(c.registry + "/" + repository + ":1")
-	if err != nil {
-		t.Fatal(err)
+	paths, err := filepath.Glob("*/*/*/samples/*.yaml")
+	if err != nil || len(paths) < 5 {
+		t.Fatalf("%v, %v", paths, err)
 	}
-	return ref
+	for _, path := range paths {
+		c.kubectl(t, "", "create", "--dry-run=server", "-f", path)
+	}
 }
 
-func (c *cluster) push(t *testing.T, repository string, spec images.Spec) {
+// released makes sure that what passed is in the registry and signed, as stock cosign and cleanbill verify see it, and that
+// nothing is there of what did not pass.
+func (c *cluster) released(t *testing.T) {
 	t.Helper()
-	image, err := images.Build(spec)
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for name, content := range map[string]string{"cosign.pub": c.publicKey,
+		"root.json": `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[],` +
+			`"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := remote.Write(c.reference(t, repository), image, remote.WithTransport(c.transport)); err != nil {
-		t.Fatal(err)
+	env := []string{"SSL_CERT_FILE=" + filepath.Join(os.Getenv("CLEANBILL_CLUSTER_CERTIFICATES"), "ca.crt")}
+	if out, code := clients.Run(t, dir, env, clients.Tool(t, "cosign"), "verify", "--key", "cosign.pub", "--trusted-root", "root.json",
+		"--new-bundle-format", "--insecure-ignore-tlog", c.registry+"/released:1"); code != 0 {
+		t.Errorf("cosign verify: exit code %d\n%s", code, out)
 	}
-	digest, err := image.Digest()
-	if err != nil {
-		t.Fatal(err)
+	if out, code := clients.Run(t, dir, env, clients.Tool(t, "cleanbill"), "verify", c.registry+"/released:1", "--key", "cosign.pub",
+		"--passed", "--max-age", "168h"); code != 0 {
+		t.Errorf("cleanbill verify: exit code %d\n%s", code, out)
 	}
-	c.digests[repository] = digest.String()
+	if d, err := remote.Head(c.reference(t, "released"), remote.WithTransport(c.transport)); err != nil || d.Digest.String() != c.digests["clean"] {
+		t.Errorf("released is %v, %v", d, err)
+	}
+	if d, err := remote.Head(c.reference(t, "refused"), remote.WithTransport(c.transport)); err == nil {
+		t.Errorf("what was refused is in the registry: %v", d)
+	}
+}
+
+// starterPolicy lets the advisories in the program pass what they can.
+const starterPolicy = "version: 1\nname: tests\nextends: standard\nstarter-ok: true\n"
+
+// exampleRun runs the Pipeline of the examples.
+const exampleRun = `
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: example}
+spec:
+  pipelineRef: {name: judged-release}
+  params:
+    - {name: image, value: "registry.example/clean@sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+    - {name: cleanbill-image, value: "registry.example/cleanbill@sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+    - {name: release-image, value: "registry.example/busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+    - {name: policy, value: policy.yaml}
+    - {name: advisories, value: starter}
+  workspaces:
+    - {name: source, configMap: {name: cleanbill-policy}}
+  taskRunTemplate: {podTemplate: {securityContext: {runAsUser: 1000}}}
+`
+
+// auditRun asks about what was released a moment ago.
+const auditRun = `
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: audit}
+spec:
+  pipelineRef: {name: cleanbill-audit}
+  params:
+    - {name: repositories, value: [registry.example/released, "registry.example/released:1"]}
+    - {name: cleanbill-image, value: "registry.example/cleanbill@sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+    - {name: policy, value: policy.yaml}
+    - {name: advisories, value: starter}
+  workspaces:
+    - {name: trust, configMap: {name: cleanbill-trust}}
+    - {name: reports, emptyDir: {}}
+`
+
+// audits asks about the image that was released, whose SBOM only the key in the workspace vouches for.
+func (c *cluster) audits(t *testing.T) {
+	t.Helper()
+	c.kubectl(t, "", "create", "configmap", "cleanbill-trust", "--from-literal=cosign.pub="+c.publicKey, "--from-literal=policy.yaml="+starterPolicy)
+	c.kubectl(t, c.here(auditRun), "apply", "-f", "-")
+	if got := c.wait(t, "pipelinerun/audit"); got.Reason != "Succeeded" {
+		t.Errorf("the audit: %s", got.Reason)
+	}
+	if log := c.kubectl(t, "", "logs", "audit-audit-0-pod"); !strings.Contains(log, "1 image: 0 refused, 0 undecided, 1 passed; 0 not looked at") {
+		t.Errorf("the audit says %s", log)
+	}
 }
 
 // exampleImage is how manifests in this repository name an image that each user has elsewhere.
@@ -247,7 +250,7 @@ func (c *cluster) wait(t *testing.T, run string) outcome {
 			}
 		}
 	}
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(time.Second) {
 		status.Status.Conditions, status.Status.Results = nil, nil
 		if err := json.Unmarshal([]byte(c.kubectl(t, "", "get", run, "-o", "json")), &status); err != nil {
 			t.Fatal(err)

@@ -32,6 +32,9 @@ func imagesOf(r *gate.Result) images {
 			of.digests = append(of.digests, s.Digest)
 		}
 	}
+	if r.Published != nil {
+		of.pullspec = r.Published.Reference // where it is now
+	}
 	return of
 }
 
@@ -66,5 +69,7 @@ func (i images) results(report core.Digest) ([]result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the result REPORTS: %w", err)
 	}
-	return []result{{name: "IMAGES_PROCESSED", value: string(processedText)}, {name: "REPORTS", value: string(reportsText)}}, nil
+	return []result{
+		{name: "IMAGES_PROCESSED", value: string(processedText)}, {name: "REPORTS", value: string(reportsText)},
+	}, nil
 }

@@ -10,41 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
-
-// stepSpec is the part of a Task's step, or of a StepAction, that a container is made of.
-type stepSpec struct {
-	Command, Args []string
-	OnError       string `yaml:"onError"`
-	Env           []struct{ Name, Value string }
-}
-
-// manifest is a Task, whose only step counts, or a StepAction.
-type manifest struct {
-	Kind string
-	Spec struct {
-		stepSpec `yaml:",inline"`
-		Params   []struct{ Name, Default string }
-		Results  []struct{ Name string }
-		Steps    []stepSpec
-	}
-}
-
-func readManifest(t *testing.T, path string) manifest {
-	t.Helper()
-	var m manifest
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(data, &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // stepRun is what came of a step, and of the one behind it.
 type stepRun struct {
@@ -85,7 +52,7 @@ func runStep(t *testing.T, project *clients.Project, path string, params map[str
 		names = append(names, r.Name)
 	}
 	for _, p := range of.Spec.Params {
-		variables["params."+p.Name] = p.Default
+		variables["params."+p.Name], _ = p.Default.(string)
 	}
 	for name, value := range params {
 		variables["params."+name] = value

@@ -60,9 +60,9 @@ func (c *severityCounts) add(s core.Severity) {
 	}
 }
 
-// resultsOf returns the results that the Task declares, in a size that Tekton carries. The report has the digest of the
-// document in the workspace, if one is bound.
-func resultsOf(r *gate.Result, report core.Digest, now time.Time) ([]result, error) {
+// resultsOf returns the results that every Task declares and those that only this one does, in a size that Tekton carries.
+// The report is the digest under which the whole document is found, if it was kept.
+func resultsOf(r *gate.Result, report core.Digest, own []result, now time.Time) ([]result, error) {
 	facts := map[string]string{}
 	for _, f := range r.Facts() {
 		facts[f.Name] = f.Value
@@ -96,11 +96,11 @@ func resultsOf(r *gate.Result, report core.Digest, now time.Time) ([]result, err
 	if err != nil {
 		return nil, err
 	}
-	return fit(fixed, imagesOf(r), report)
+	return fit(append(fixed, own...), imagesOf(r), report)
 }
 
 // failureResults returns the results of a run without a verdict.
-func failureResults(exit int, now time.Time) ([]result, error) {
+func failureResults(exit int, own []result, now time.Time) ([]result, error) {
 	facts := gate.FailureFacts(exit)
 	test := testOutput{Result: "ERROR", Timestamp: now.UTC().Format(time.RFC3339), Failures: 1, Note: "see the log of the step"}
 	fixed, err := encode([]result{
@@ -110,7 +110,7 @@ func failureResults(exit int, now time.Time) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fit(fixed, images{}, "")
+	return fit(append(fixed, own...), images{}, "")
 }
 
 // testResult translates a decision into Konflux' words. Undecided is an error there: the test could not be done.
