@@ -35,9 +35,9 @@ func main() {
 			{Name: "actions", Short: "Run as a step of GitHub Actions", New: func(g *gate.Gate) gate.Platform {
 				return actions.New(actions.Options{Getenv: os.Getenv, Stdout: os.Stdout, Document: g.Document})
 			}},
-			{Name: "gitlab", Short: "Run as a job of GitLab CI", New: func(g *gate.Gate) gate.Platform {
-				return gitlab.New(gitlab.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
-			}},
+			onGitLab("gitlab", "Run as a job of GitLab CI", gitlab.JobGate),
+			onGitLab("gitlab-scan", "Run as a scan job of GitLab CI, which leaves the verdict to a later job", gitlab.JobScan),
+			onGitLab("gitlab-verdict", "Run as a later job of GitLab CI, which ends with the verdict", gitlab.JobVerdict),
 			{Name: "tekton", Short: "Run as a step of a Tekton task", New: func(g *gate.Gate) gate.Platform {
 				return tekton.New(tekton.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
 			}},
@@ -46,4 +46,13 @@ func main() {
 	code := program.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// onGitLab is the adapter for one job of GitLab's templates.
+func onGitLab(name, short string, job gitlab.Job) cli.Adapter {
+	return cli.Adapter{Name: name, Short: short, LogLevel: func() string { return gitlab.LogLevel(os.Getenv) },
+		New: func(g *gate.Gate) gate.Platform {
+			g.Getenv = gitlab.Environment(os.Getenv)
+			return gitlab.New(gitlab.Options{Job: job, Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
+		}}
 }

@@ -19,8 +19,22 @@ const (
 	dotenvFile   = "cleanbill.env"
 )
 
+// Job is which job of the templates the process runs in. The template's script says it and no variable does, because
+// variables can be set for a pipeline by whoever starts it.
+type Job int
+
+const (
+	// JobGate looks, judges, and ends with the verdict.
+	JobGate Job = iota
+	// JobScan looks, judges, and ends well wherever there is a verdict, so that GitLab takes the reports as those of a scanner.
+	JobScan
+	// JobVerdict ends with the verdict of JobScan.
+	JobVerdict
+)
+
 // Options are what the adapter needs of the process and of the gate. All are required.
 type Options struct {
+	Job Job
 	// Getenv reads the variables of the job.
 	Getenv func(string) string
 	// Stdout is the job's log.
@@ -33,6 +47,7 @@ type Options struct {
 
 // Adapter is the gate in a job of GitLab CI. It serves one run.
 type Adapter struct {
+	job      Job
 	getenv   func(string) string
 	document func(*gate.Result) report.Document
 	log      *trace
@@ -45,17 +60,17 @@ var (
 
 // New returns the adapter. It does nothing until Plan.
 func New(o Options) *Adapter {
-	return &Adapter{getenv: o.Getenv, document: o.Document, log: &trace{out: o.Stdout, now: o.Now}}
+	return &Adapter{job: o.Job, getenv: o.Getenv, document: o.Document, log: &trace{out: o.Stdout, now: o.Now}}
 }
 
 // Plan reads the job's variables and folds the log of the examination that follows. The document and a CycloneDX bill
-// of materials are always written, besides the outputs that were asked for. Without a target of its own, the job judges
-// what GitLab's container scanning would scan.
-//
-// https://docs.gitlab.com/user/application_security/container_scanning/#available-cicd-variables (CS_IMAGE)
+// of materials are always written, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	in := gate.EnvironmentInputs(a.getenv)
-	in.Targets, in.Advisories = cmp.Or(in.Targets, a.getenv("CS_IMAGE")), a.getenv("CLEANBILL_ADVISORIES")
+	in.Targets, in.Advisories = cmp.Or(in.Targets, a.scanned()), a.getenv("CLEANBILL_ADVISORIES")
+	if a.job == JobVerdict {
+		return a.recall(in)
+	}
 	plan, err := in.Plan()
 	if err != nil {
 		return gate.Plan{}, err
@@ -64,12 +79,34 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 		return gate.Plan{}, err
 	}
 	plan.Source, plan.FetchHint = a.getenv("CI_PROJECT_DIR"), fetchHint
+	plan.Deferred = a.job == JobScan
 	plan.Outputs = append([]gate.Output{
 		{Format: "json", Path: documentFile},
 		{Format: "cyclonedx", Path: sbomFile},
 	}, plan.Outputs...)
 	a.log.start("cleanbill_examination", "Examine the target")
 	return plan, a.log.err
+}
+
+// recall plans to end with the verdict of the job that scanned.
+func (a *Adapter) recall(in gate.Inputs) (gate.Plan, error) {
+	said, err := in.Settings()
+	if err != nil {
+		return gate.Plan{}, err
+	}
+	change, err := a.change(said.Change)
+	return gate.Plan{Recall: documentFile, Change: change}, err
+}
+
+// scanned is the image that GitLab's container scanning would scan, which is judged where no target is named.
+//
+// https://docs.gitlab.com/user/application_security/container_scanning/#available-cicd-variables (CS_IMAGE)
+func (a *Adapter) scanned() string {
+	image, repository, tag := a.getenv("CS_IMAGE"), a.getenv("CI_APPLICATION_REPOSITORY"), a.getenv("CI_APPLICATION_TAG")
+	if image == "" && repository != "" && tag != "" {
+		image = repository + ":" + tag
+	}
+	return image
 }
 
 // Publish shows the result: the verdict in the log and the dotenv report. Both are tried; the error joins what failed.

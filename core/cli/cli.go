@@ -24,6 +24,8 @@ type Adapter struct {
 	Short string
 	// New makes the platform of one run of the gate.
 	New func(*gate.Gate) gate.Platform
+	// LogLevel says how much the platform wants to be logged where no flag does; nil or empty means the default.
+	LogLevel func() string
 }
 
 // Program is one run of the command line.

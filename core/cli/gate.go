@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -258,6 +259,12 @@ func (p *Program) adapterCommand(a Adapter) *cobra.Command {
 		Short:  a.Short,
 		Hidden: true,
 		Args:   noArguments,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if a.LogLevel != nil && !cmd.Flags().Changed("log-level") {
+				p.global.logLevel = cmp.Or(a.LogLevel(), p.global.logLevel)
+			}
+			return p.prepare()
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			bars := p.newProgress()
 			g := p.gate(bars.tell)

@@ -62,6 +62,11 @@ type Plan struct {
 	Limits Limits
 	// Parallel is how many layers are read at a time; 0 means as many as processors, at most 4.
 	Parallel int
+	// Deferred makes a platform's job end well wherever there is a verdict: a later job of the pipeline ends with it.
+	Deferred bool
+	// Recall is the document that such an earlier job wrote. If it is set, nothing is looked at, and the job ends with that
+	// verdict. It has to be about the Change.
+	Recall string
 }
 
 // Output is one report to write.

@@ -23,10 +23,14 @@ type Failer interface {
 }
 
 // Serve runs the gate for a platform and returns the exit code of the process, with the error to print if there is
-// one. What cannot be published keeps a pass from being one, and never excuses a refusal.
+// one. What cannot be published keeps a pass from being one, and never excuses a refusal. Where the plan defers the
+// verdict to a later job, it ends well if there is one and it was published, whatever it is.
 func (g *Gate) Serve(ctx context.Context, p Platform) (int, error) {
-	r, err := g.serve(ctx, p)
+	r, deferred, err := g.serve(ctx, p)
 	exit := ExitCode(r, err)
+	if deferred && err == nil {
+		return core.ExitPassed, nil
+	}
 	if failer, ok := p.(Failer); ok && err != nil {
 		if shown := failer.Failed(ctx, exit, err); shown != nil {
 			err = errors.Join(err, fmt.Errorf("show the failure: %w", shown))
@@ -35,19 +39,23 @@ func (g *Gate) Serve(ctx context.Context, p Platform) (int, error) {
 	return exit, err
 }
 
-func (g *Gate) serve(ctx context.Context, p Platform) (*Result, error) {
+func (g *Gate) serve(ctx context.Context, p Platform) (r *Result, deferred bool, err error) {
 	plan, err := p.Plan(ctx)
 	if err != nil {
-		return nil, asUsage(err)
+		return nil, false, asUsage(err)
 	}
-	r, err := g.Run(ctx, plan)
+	if plan.Recall != "" {
+		r, err = g.recall(plan)
+	} else {
+		r, err = g.Run(ctx, plan)
+	}
 	if r == nil {
-		return nil, err
+		return nil, false, err
 	}
 	if published := p.Publish(ctx, r); err == nil && published != nil {
 		err = &core.Failure{Doing: "publish the verdict", Err: published}
 	}
-	return r, err
+	return r, plan.Deferred, err
 }
 
 // asUsage marks an error of planning as the user's, which it is unless it says otherwise.
