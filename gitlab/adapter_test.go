@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,18 +100,6 @@ func TestVariablesBecomeAPlan(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
-	}
-}
-
-func TestWithoutATargetTheImageOfContainerScanningIsJudged(t *testing.T) {
-	j := newJob(t)
-	j.env["CLEANBILL_TARGET"], j.env["CS_IMAGE"] = "", "registry.example/scanned:2"
-	plan, err := j.adapter().Plan(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"registry.example/scanned:2"}, plan.Targets); diff != "" {
-		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 }
 
@@ -268,5 +257,49 @@ func publish(t *testing.T, j *job, r *gate.Result) {
 	}
 	if err := adapter.Publish(context.Background(), r); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEachJobOfTheTemplatesHasItsPlan(t *testing.T) {
+	commit := strings.Repeat("a", 40)
+	for job, want := range map[gitlab.Job]gate.Plan{
+		gitlab.JobGate:    {Targets: []string{"registry.example/app:1"}},
+		gitlab.JobScan:    {Targets: []string{"registry.example/app:1"}, Deferred: true},
+		gitlab.JobVerdict: {Recall: "cleanbill.json"},
+	} {
+		j := newJob(t)
+		j.env["CI_COMMIT_SHA"] = commit
+		adapter := gitlab.New(gitlab.Options{Job: job, Getenv: func(name string) string { return j.env[name] }, Stdout: &j.stdout,
+			Now: time.Now, Document: document})
+		got, err := adapter.Plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Deferred != want.Deferred || got.Recall != want.Recall || !slices.Equal(got.Targets, want.Targets) || got.Change.Head != commit {
+			t.Errorf("job %d plans %+v, want %+v", job, got, want)
+		}
+	}
+}
+
+func TestTheVariablesOfContainerScanningNameTheImage(t *testing.T) {
+	for _, tc := range []struct{ target, image, repository, tag, want string }{
+		{"", "registry.example/scanned:2", "registry.example/built", "3", "registry.example/scanned:2"},
+		{"", "", "registry.example/built", "3", "registry.example/built:3"},
+		{"app.tar", "registry.example/scanned:2", "registry.example/built", "3", "app.tar"},
+		{"", "", "registry.example/built", "", ""},
+	} {
+		j := newJob(t)
+		j.env = map[string]string{"CLEANBILL_TARGET": tc.target, "CS_IMAGE": tc.image, "CI_APPLICATION_REPOSITORY": tc.repository,
+			"CI_APPLICATION_TAG": tc.tag}
+		plan, err := j.adapter().Plan(context.Background())
+		if tc.want == "" {
+			if !core.Usage(err) {
+				t.Errorf("%+v: got %v, want a usage failure", tc, err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(plan.Targets, []string{tc.want}) {
+			t.Errorf("%+v: targets %v, %v", tc, plan.Targets, err)
+		}
 	}
 }

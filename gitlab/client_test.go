@@ -11,20 +11,49 @@ import (
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
 
-// TestClientGitLabInclude plays the scenarios through the example pipeline, which includes the template.
+// TestClientGitLabInclude plays the scenarios through the example pipelines, which include the templates.
 func TestClientGitLabInclude(t *testing.T) {
-	project := clients.Prepare(t)
-	project.Copy(t, "examples/gitlab/.gitlab-ci.yml", ".gitlab-ci.yml")
-	project.Copy(t, "gitlab/templates/cleanbill.yml", "gitlab/templates/cleanbill.yml")
-	project.Commit(t)
-	for _, s := range project.Scenarios() {
-		t.Run(s.Name, func(t *testing.T) {
-			variables := readVariables(t, project, s, "APP_IMAGE="+s.Target, "APP_POLICY="+s.Policy)
-			if s.Result != "passed" {
-				return
+	for _, example := range []string{"gate", "split"} {
+		t.Run(example, func(t *testing.T) {
+			project := clients.Prepare(t)
+			project.Copy(t, "examples/gitlab/"+example+".yml", ".gitlab-ci.yml")
+			for _, template := range templates(t) {
+				project.Copy(t, "gitlab/"+template, "gitlab/"+template)
 			}
-			if variables["CLEANBILL_DIGEST"] != project.Clean {
-				t.Errorf("judged %s, want %s", variables["CLEANBILL_DIGEST"], project.Clean)
+			project.Commit(t)
+			for _, s := range project.Scenarios() {
+				t.Run(s.Name, func(t *testing.T) {
+					p := play(t, project, "APP_IMAGE="+s.Target, "APP_POLICY="+s.Policy)
+					p.compare(t, s, example == "split")
+					if strings.Contains(p.log, "deploy sha256:") != (s.Exit == "0") {
+						t.Errorf("the verdict is %s, and whether a later job ran does not follow from it:\n%s", s.Result, p.log)
+					}
+					if s.Result == "passed" && p.variables["CLEANBILL_DIGEST"] != project.Clean {
+						t.Errorf("judged %s, want %s", p.variables["CLEANBILL_DIGEST"], project.Clean)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestClientGitLabSource judges sources and an image together.
+func TestClientGitLabSource(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file, content, result string
+	}{
+		"pass":   {"src/README", "Nothing here.\n", "passed"},
+		"refuse": {"src/deploy.sh", "export GITHUB_TOKEN=" + "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345\n", "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			project := clients.Prepare(t)
+			project.Copy(t, "examples/gitlab/source.yml", ".gitlab-ci.yml")
+			project.Copy(t, "gitlab/templates/cleanbill.yml", "gitlab/templates/cleanbill.yml")
+			project.Write(t, tc.file, tc.content)
+			project.Commit(t)
+			p := play(t, project, "APP_LAYOUT=clean", "APP_POLICY=policy.yaml")
+			if p.variables["CLEANBILL_RESULT"] != tc.result || (p.code == 0) != (tc.result == "passed") {
+				t.Errorf("ended with %d, %v\n%s", p.code, p.variables, p.log)
 			}
 		})
 	}
@@ -33,52 +62,96 @@ func TestClientGitLabInclude(t *testing.T) {
 // TestClientGitLabComponent runs the component's own pipeline, with this directory as the root of its project.
 func TestClientGitLabComponent(t *testing.T) {
 	project := clients.Prepare(t)
-	for _, file := range []string{".gitlab-ci.yml", "README.md", "LICENSE.md", "templates/cleanbill.yml"} {
+	for _, file := range append([]string{".gitlab-ci.yml", "README.md", "LICENSE.md"}, templates(t)...) {
 		project.Copy(t, "gitlab/"+file, file)
 	}
 	project.Commit(t)
 	for _, s := range project.Scenarios()[:2] {
 		t.Run(s.Name, func(t *testing.T) {
-			readVariables(t, project, s, "CLEANBILL_TEST_TARGET="+s.Target, "CLEANBILL_TEST_POLICY="+s.Policy)
+			play(t, project, "CLEANBILL_TEST_TARGET="+s.Target, "CLEANBILL_TEST_POLICY="+s.Policy).compare(t, s, false)
 		})
 	}
 }
 
-// readVariables runs a pipeline, compares what came of it, and returns its dotenv report.
-func readVariables(t *testing.T, project *clients.Project, s clients.Scenario, variables ...string) map[string]string {
+// templates are the files of the component, relative to this directory.
+func templates(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("templates/*.yml")
+	if err != nil || len(found) != 2 {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	return found
+}
+
+// played is a pipeline that was run.
+type played struct {
+	log  string
+	code int
+	// dir holds the artifacts of the gate's job, and variables are its dotenv report.
+	dir       string
+	variables map[string]string
+}
+
+// play runs a pipeline.
+func play(t *testing.T, project *clients.Project, variables ...string) played {
 	t.Helper()
 	clients.Tool(t, "cleanbill") // the job finds it on the PATH, as in its image
-	args := []string{"--force-shell-executor", "--shell-isolation", "--variable", "CLEANBILL_IMAGE=registry.example/cleanbill@sha256:0"}
+	args := []string{"--force-shell-executor", "--shell-isolation", "--variable", "CLEANBILL_IMAGE=registry.example/cleanbill@sha256:0",
+		"--variable", "CLEANBILL_ADVISORIES=starter"}
 	for _, v := range variables {
 		args = append(args, "--variable", v)
 	}
-	log, code := clients.Run(t, project.Dir, nil, clients.Tool(t, "gitlab-ci-local"), args...)
-	if (code == 0) != (s.Exit == "0") {
-		t.Errorf("the pipeline ended with %d, want the job to end with %s\n%s", code, s.Exit, log)
+	artifacts := filepath.Join(project.Dir, ".gitlab-ci-local", "artifacts")
+	if err := os.RemoveAll(artifacts); err != nil { // of the pipeline before
+		t.Fatal(err)
 	}
-	deployed := strings.Contains(log, "deploy sha256:")
-	if deployed && s.Exit != "0" {
-		t.Errorf("a later job ran, although the verdict is %s:\n%s", s.Result, log)
+	p := played{dir: filepath.Join(artifacts, "cleanbill"), variables: map[string]string{}}
+	p.log, p.code = clients.Run(t, project.Dir, nil, clients.Tool(t, "gitlab-ci-local"), args...)
+	p.variables = p.dotenv(t, "cleanbill")
+	return p
+}
+
+// dotenv reads the variables that a job left; none if it did not run.
+func (p played) dotenv(t *testing.T, job string) map[string]string {
+	t.Helper()
+	variables := map[string]string{}
+	report, err := os.ReadFile(filepath.Join(filepath.Dir(p.dir), job, ".gitlab-ci-reports", "dotenv", "cleanbill.env"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
 	}
-	artifacts := filepath.Join(project.Dir, ".gitlab-ci-local", "artifacts", "cleanbill")
-	report, err := os.ReadFile(filepath.Join(artifacts, ".gitlab-ci-reports", "dotenv", "cleanbill.env"))
-	if err != nil {
-		t.Fatalf("%v\n%s", err, log)
-	}
-	got := map[string]string{}
 	for line := range strings.Lines(string(report)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		got[name] = value
+		variables[name] = value
+	}
+	return variables
+}
+
+// compare holds a pipeline to what has to come of it.
+func (p played) compare(t *testing.T, s clients.Scenario, split bool) {
+	t.Helper()
+	if (p.code == 0) != (s.Exit == "0") {
+		t.Errorf("the pipeline ended with %d, want the job to end with %s\n%s", p.code, s.Exit, p.log)
+	}
+	got, dir := p.variables, p.dir
+	if split {
+		dir = filepath.Join(filepath.Dir(p.dir), "cleanbill_scan")
+		scan := p.dotenv(t, "cleanbill_scan")
+		// Where nothing could be looked at, the scan itself fails, and there is nothing for the gate to end with.
+		if looked := scan["CLEANBILL_DIGEST"] != ""; looked != (len(got) > 0) {
+			t.Errorf("the scan says %v and the gate %v\n%s", scan, got, p.log)
+		}
+		if len(got) == 0 {
+			got = scan
+		}
 	}
 	if got["CLEANBILL_RESULT"] != s.Result || got["CLEANBILL_EXIT_CODE"] != s.Exit {
-		t.Errorf("got result %s and exit code %s, want %s and %s\n%s", got["CLEANBILL_RESULT"], got["CLEANBILL_EXIT_CODE"], s.Result, s.Exit, log)
+		t.Errorf("got result %s and exit code %s, want %s and %s\n%s", got["CLEANBILL_RESULT"], got["CLEANBILL_EXIT_CODE"], s.Result, s.Exit, p.log)
 	}
 	if s.Result == "passed" || s.Result == "refused" {
 		for _, file := range []string{"cleanbill.json", "cleanbill.cdx.json"} {
-			if info, err := os.Stat(filepath.Join(artifacts, file)); err != nil || info.Size() == 0 {
-				t.Errorf("the artifact %s: %v\n%s", file, err, log)
+			if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() == 0 {
+				t.Errorf("the artifact %s: %v\n%s", file, err, p.log)
 			}
 		}
 	}
-	return got
 }
