@@ -97,7 +97,9 @@ func play(t *testing.T, project *clients.Project, variables ...string) played {
 	t.Helper()
 	clients.Tool(t, "cleanbill") // the job finds it on the PATH, as in its image
 	args := []string{"--force-shell-executor", "--shell-isolation", "--variable", "CLEANBILL_IMAGE=registry.example/cleanbill@sha256:0",
-		"--variable", "CLEANBILL_ADVISORIES=starter"}
+		"--variable", "CLEANBILL_ADVISORIES=starter",
+		// The client's own value is that of a container, also where the shell runs the jobs of an image.
+		"--variable", "CI_PROJECT_DIR=."}
 	for _, v := range variables {
 		args = append(args, "--variable", v)
 	}
