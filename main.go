@@ -38,6 +38,7 @@ func main() {
 			onGitLab("gitlab", "Run as a job of GitLab CI", gitlab.JobGate),
 			onGitLab("gitlab-scan", "Run as a scan job of GitLab CI, which leaves the verdict to a later job", gitlab.JobScan),
 			onGitLab("gitlab-verdict", "Run as a later job of GitLab CI, which ends with the verdict", gitlab.JobVerdict),
+			onGitLab("gitlab-push", "Run as a job of GitLab CI that pushes and signs what passes", gitlab.JobPush),
 			{Name: "tekton", Short: "Run as a step of a Tekton task", New: func(g *gate.Gate) gate.Platform {
 				return tekton.New(tekton.Options{Getenv: os.Getenv, Stdout: os.Stdout, Now: time.Now, Document: g.Document})
 			}},

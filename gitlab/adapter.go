@@ -30,6 +30,8 @@ const (
 	JobScan
 	// JobVerdict ends with the verdict of JobScan.
 	JobVerdict
+	// JobPush looks, judges in full, pushes what passed, signs it, and ends with the verdict.
+	JobPush
 )
 
 // Options are what the adapter needs of the process and of the gate. All are required.
@@ -80,6 +82,11 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	}
 	plan.Source, plan.FetchHint = a.getenv("CI_PROJECT_DIR"), fetchHint
 	plan.Deferred = a.job == JobScan
+	if a.job == JobPush {
+		if plan.Publish, err = a.publishing(); err != nil {
+			return gate.Plan{}, err
+		}
+	}
 	plan.Outputs = append([]gate.Output{
 		{Format: "json", Path: documentFile},
 		{Format: "cyclonedx", Path: sbomFile},
@@ -113,6 +120,7 @@ func (a *Adapter) scanned() string {
 func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
 	a.log.end()
 	printed := report.Terminal(plainText{a.log}, a.document(r), terminalOptions())
+	a.showPublished(r.Published)
 	return errors.Join(writeVariables(r.Facts()), printed, a.log.err)
 }
 

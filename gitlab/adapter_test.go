@@ -95,6 +95,12 @@ func TestVariablesBecomeAPlan(t *testing.T) {
 		Outputs: []gate.Output{
 			{Format: "json", Path: "cleanbill.json"},
 			{Format: "cyclonedx", Path: "cleanbill.cdx.json"},
+			{Format: "gitlab-container-scanning", Path: "gl-container-scanning-report.json"},
+			{Format: "gitlab-dependency-scanning", Path: "gl-dependency-scanning-report.json"},
+			{Format: "gitlab-sast", Path: "gl-sast-report.json"},
+			{Format: "gitlab-secret-detection", Path: "gl-secret-detection-report.json"},
+			{Format: "codequality", Path: "gl-code-quality-report.json"},
+			{Format: "junit", Path: "cleanbill.junit.xml"},
 			{Format: "spdx", Path: "app.spdx.json"},
 		},
 	}
@@ -301,5 +307,118 @@ func TestTheVariablesOfContainerScanningNameTheImage(t *testing.T) {
 		if err != nil || !slices.Equal(plan.Targets, []string{tc.want}) {
 			t.Errorf("%+v: targets %v, %v", tc, plan.Targets, err)
 		}
+	}
+}
+
+func TestOnlyTheJobThatPushesPublishes(t *testing.T) {
+	for _, tc := range []struct {
+		job    gitlab.Job
+		env    map[string]string
+		want   *gate.Publishing
+		refuse bool
+	}{
+		{job: gitlab.JobGate, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1"}},
+		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1"},
+			want: &gate.Publishing{Reference: "registry.example/app:1", Signing: gate.Signing{}}},
+		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1", "CLEANBILL_KEY": "env://KEY", "CLEANBILL_PUBLIC_LOG": "false",
+			"CLEANBILL_SIGNING_CONFIG": "signing.json"},
+			want: &gate.Publishing{Reference: "registry.example/app:1", Signing: gate.Signing{Key: "env://KEY", SigningConfig: "signing.json"}}},
+		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1", "CLEANBILL_PUBLIC_LOG": "true"},
+			want: &gate.Publishing{Reference: "registry.example/app:1", Signing: gate.Signing{PublicLog: true}}},
+		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1", "CLEANBILL_PUBLIC_LOG": "perhaps"}, refuse: true},
+		{job: gitlab.JobPush, refuse: true},
+	} {
+		j := newJob(t)
+		for k, v := range tc.env {
+			j.env[k] = v
+		}
+		adapter := gitlab.New(gitlab.Options{Job: tc.job, Getenv: func(name string) string { return j.env[name] }, Stdout: &j.stdout,
+			Now: time.Now, Document: document})
+		plan, err := adapter.Plan(context.Background())
+		if tc.refuse {
+			if !core.Usage(err) {
+				t.Errorf("%v: got %v, want a usage failure", tc.env, err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(tc.want, plan.Publish); err != nil || diff != "" {
+			t.Errorf("%v: %v (-want +got):\n%s", tc.env, err, diff)
+		}
+	}
+}
+
+func TestWhatWasPushedIsShown(t *testing.T) {
+	j := newJob(t)
+	r := refused("openssl")
+	r.Published = &gate.Published{Reference: "registry.example/app:1", Digest: digest, Hosts: []string{"fulcio.example\x1b[0Ksection_end:1:x\r"},
+		Attestations: []gate.Attested{{PredicateType: "https://slsa.dev/verification_summary/v1"}}}
+	publish(t, j, r)
+	for _, want := range []string{"Pushed registry.example/app:1, " + string(digest), "Attested https://slsa.dev/verification_summary/v1", "Asked fulcio.example"} {
+		if !strings.Contains(j.stdout.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, j.stdout.String())
+		}
+	}
+	if got := len(section.FindAllString(j.stdout.String(), -1)); got != 2 {
+		t.Errorf("the log has %d borders of sections, want 2: %q", got, j.stdout.String())
+	}
+}
+
+func TestGitLabsVariablesLeaveOutAReportAndNothingElse(t *testing.T) {
+	plans := map[string]gate.Plan{}
+	for _, value := range []string{"", "false", "true", "1"} {
+		j := newJob(t)
+		for _, name := range []string{"CONTAINER_SCANNING_DISABLED", "SAST_DISABLED"} {
+			j.env[name] = value
+		}
+		plan, err := j.adapter().Plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans[value] = plan
+	}
+	disabled := plans["true"]
+	for _, o := range disabled.Outputs {
+		if o.Format == "gitlab-container-scanning" || o.Format == "gitlab-sast" {
+			t.Errorf("%s is written", o.Format)
+		}
+	}
+	if len(disabled.Outputs) != len(plans[""].Outputs)-2 {
+		t.Errorf("there are %d reports of %d", len(disabled.Outputs), len(plans[""].Outputs))
+	}
+	if diff := cmp.Diff(plans[""], plans["false"]); diff != "" {
+		t.Errorf("false is not the same as nothing:\n%s", diff)
+	}
+	if diff := cmp.Diff(disabled, plans["1"]); diff != "" {
+		t.Errorf("1 is not the same as true:\n%s", diff)
+	}
+	// All else is the same, so the verdict is.
+	whole := plans[""]
+	whole.Outputs, disabled.Outputs = nil, nil
+	if diff := cmp.Diff(whole, disabled); diff != "" {
+		t.Errorf("more than the reports is different:\n%s", diff)
+	}
+}
+
+// A file of the repository with the name of a report is no report.
+func TestNothingTakesThePlaceOfAReport(t *testing.T) {
+	j := newJob(t)
+	for _, name := range []string{"gl-sast-report.json", "gl-container-scanning-report.json", "gl-sbom-cleanbill-1.cdx.json", "gl-sbom-cleanbill-2.cdx.json"} {
+		if err := os.WriteFile(name, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := refused("openssl")
+	r.Reports = []gate.Output{{Format: "gitlab-container-scanning", Path: "gl-container-scanning-report.json"}}
+	publish(t, j, r)
+	for _, name := range []string{"gl-sast-report.json", "gl-sbom-cleanbill-2.cdx.json"} {
+		if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+	if bill, err := os.ReadFile("gl-sbom-cleanbill-1.cdx.json"); err != nil || !strings.Contains(string(bill), `"bomFormat":"CycloneDX"`) {
+		t.Errorf("the bill of materials is %q, %v", bill, err)
+	}
+	if _, err := os.Stat("gl-container-scanning-report.json"); err != nil {
+		t.Errorf("a report is removed: %v", err)
 	}
 }

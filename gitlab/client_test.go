@@ -3,10 +3,18 @@
 package gitlab_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
@@ -73,11 +81,64 @@ func TestClientGitLabComponent(t *testing.T) {
 	}
 }
 
+// TestClientGitLabPush pushes what passed, signed with a key, and nothing else.
+func TestClientGitLabPush(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "cosign.key")
+	writeKey(t, key)
+	for story, tc := range map[string]struct {
+		layout, protected string
+		pushed, ends      bool
+	}{
+		"what passed":      {"clean", "true", true, true},
+		"what is refused":  {"vulnerable", "true", false, false},
+		"of a free branch": {"clean", "false", false, true},
+	} {
+		t.Run(story, func(t *testing.T) {
+			project := clients.Prepare(t)
+			project.Copy(t, "examples/gitlab/push.yml", ".gitlab-ci.yml")
+			for _, template := range templates(t) {
+				project.Copy(t, "gitlab/"+template, "gitlab/"+template)
+			}
+			project.Commit(t)
+			image := project.Registry + "/team/app:1"
+			p := play(t, project, "APP_LAYOUT="+tc.layout, "APP_POLICY=policy.yaml", "APP_IMAGE="+image, "APP_KEY="+key,
+				"CI_COMMIT_REF_PROTECTED="+tc.protected)
+			ref, err := name.ParseReference(image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, err := remote.Head(ref)
+			if (err == nil) != tc.pushed || (p.code == 0) != tc.ends {
+				t.Errorf("ended with %d, and in the registry: %v\n%s", p.code, err, p.log)
+			}
+			if tc.pushed && (head.Digest.String() != project.Clean || !strings.Contains(p.log, "deploy "+project.Clean)) {
+				t.Errorf("pushed %s, want %s\n%s", head.Digest, project.Clean, p.log)
+			}
+		})
+	}
+}
+
+// writeKey makes a private key in the form of cosign's without a password.
+func writeKey(t *testing.T, file string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // templates are the files of the component, relative to this directory.
 func templates(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob("templates/*.yml")
-	if err != nil || len(found) != 2 {
+	if err != nil || len(found) != 3 {
 		t.Fatalf("found %v, %v", found, err)
 	}
 	return found

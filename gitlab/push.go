@@ -1,0 +1,43 @@
+package gitlab
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+)
+
+// publishing says where JobPush puts what passed, and who signs it: a key, or else the identity that GitLab gives the job as
+// SIGSTORE_ID_TOKEN.
+//
+// https://docs.gitlab.com/ci/yaml/signing_examples/
+func (a *Adapter) publishing() (*gate.Publishing, error) {
+	signing, err := gate.EnvironmentSigning(a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	p := &gate.Publishing{Reference: a.getenv("CLEANBILL_PUSH"), Signing: signing}
+	if p.Reference == "" {
+		return nil, &core.Failure{Doing: "read the input push", Err: errors.New("it is empty"), Usage: true,
+			Hint: "name a repository and a tag, such as $CI_REGISTRY_IMAGE:$CI_COMMIT_TAG"}
+	}
+	return p, nil
+}
+
+// showPublished says in the log what was pushed and attested; nothing if nothing was.
+func (a *Adapter) showPublished(p *gate.Published) {
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(a.log, "\nPushed %s, %s\n", report.SafeText(p.Reference), report.SafeText(string(p.Digest)))
+	for _, x := range p.Attestations {
+		if x.PredicateType != "" {
+			fmt.Fprintf(a.log, "Attested %s\n", report.SafeText(x.PredicateType))
+		}
+	}
+	for _, host := range p.Hosts {
+		fmt.Fprintf(a.log, "Asked %s\n", report.SafeText(host))
+	}
+}
