@@ -116,11 +116,16 @@ func (a *Adapter) scanned() string {
 	return image
 }
 
-// Publish shows the result: the verdict in the log and the dotenv report. Both are tried; the error joins what failed.
-func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
+// Publish shows the result: the verdict in the log, the note on the merge request, and the dotenv report. All are tried; the
+// error joins what failed.
+func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.log.end()
-	printed := report.Terminal(plainText{a.log}, a.document(r), terminalOptions())
+	document := a.document(r)
+	printed := report.Terminal(plainText{a.log}, document, terminalOptions())
 	a.showPublished(r.Published)
+	if a.job == JobGate || a.job == JobScan {
+		a.note(ctx, document)
+	}
 	return errors.Join(writeVariables(r.Facts()), printed, a.log.err)
 }
 
