@@ -53,8 +53,8 @@ type coordinator struct {
 	variables []variable
 	clone     string
 	sha       string
-	depth     int
 	problems  []string
+	notes     []string // on the merge request
 }
 
 type variable struct {
@@ -196,7 +196,7 @@ func (c *coordinator) order(j *coordinatedJob) map[string]any {
 	return map[string]any{
 		"id": j.id, "token": "job-secret", "allow_git_fetch": true,
 		"job_info":     map[string]any{"id": j.id, "name": j.name, "stage": j.job.Stage, "project_id": 42, "project_name": "app"},
-		"git_info":     map[string]any{"repo_url": c.clone, "ref": "main", "sha": c.sha, "ref_type": "branch", "depth": c.depth},
+		"git_info":     map[string]any{"repo_url": c.clone, "ref": "main", "sha": c.sha, "ref_type": "branch"},
 		"runner_info":  map[string]any{"timeout": 300},
 		"variables":    variables,
 		"steps":        []map[string]any{{"name": "script", "script": j.job.Script, "timeout": 300, "when": "on_success"}},
@@ -222,6 +222,10 @@ func (c *coordinator) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		json.NewEncoder(w).Encode(c.order(j))
 		return
 	}
+	if strings.HasPrefix(req.URL.Path, "/api/v4/projects/42/") || req.URL.Path == "/api/v4/user" {
+		c.discuss(w, req)
+		return
+	}
 	number, what, _ := strings.Cut(rest, "/")
 	id, err := strconv.Atoi(number)
 	if !ok || err != nil || id < 1 || id > len(c.jobs) {
@@ -231,6 +235,32 @@ func (c *coordinator) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err := c.serve(w, req, c.jobs[id-1], what); err != nil {
 		c.problems = append(c.problems, fmt.Sprintf("%s %s: %v", req.Method, req.URL.Path, err))
 		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+// discuss answers as much of the API as a note needs, with the user 1.
+func (c *coordinator) discuss(w http.ResponseWriter, req *http.Request) {
+	var sent struct{ Body string }
+	switch what := strings.TrimPrefix(req.URL.Path, "/api/v4/projects/42/merge_requests/7/notes"); {
+	case req.Header.Get("PRIVATE-TOKEN") != "note-secret":
+		w.WriteHeader(http.StatusUnauthorized)
+	case req.Method == http.MethodGet && req.URL.Path == "/api/v4/user":
+		fmt.Fprint(w, `{"id": 1}`)
+	case req.Method == http.MethodGet && what == "":
+		notes := []map[string]any{}
+		for i, body := range c.notes {
+			notes = append(notes, map[string]any{"id": i, "body": body, "author": map[string]any{"id": 1}})
+		}
+		json.NewEncoder(w).Encode(notes)
+	case json.NewDecoder(req.Body).Decode(&sent) != nil:
+		w.WriteHeader(http.StatusBadRequest)
+	case req.Method == http.MethodPost && what == "":
+		c.notes = append(c.notes, sent.Body)
+		w.WriteHeader(http.StatusCreated)
+	case req.Method == http.MethodPut && what == "/0":
+		c.notes[0] = sent.Body
+	default:
+		w.WriteHeader(http.StatusNotFound)
 	}
 }
 

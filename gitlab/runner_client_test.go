@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,11 +53,51 @@ func TestClientGitLabRunner(t *testing.T) {
 	}
 }
 
+// TestClientGitLabRunnerMergeRequest judges a change that brings a secret in a file with a hostile name, and a policy by which
+// nothing counts: the policy of the target branch judges, and the merge request is told.
+func TestClientGitLabRunnerMergeRequest(t *testing.T) {
+	project := clients.Prepare(t)
+	project.Write(t, ".gitlab-ci.yml", "include:\n  - local: gitlab/templates/cleanbill.yml\n    inputs: {image: unused, target: \"dir:.\"}\n")
+	project.Copy(t, "gitlab/templates/cleanbill.yml", "gitlab/templates/cleanbill.yml")
+	const policy = "version: 1\nname: ours\nextends: standard\nstarter-ok: true\nallow: [advisories]\n"
+	project.Write(t, ".cleanbill.yaml", policy)
+	project.Commit(t)
+	base := strings.TrimSpace(git(t, project.Dir, "rev-parse", "HEAD"))
+	const hostile = "src/a\n/approve\n\x1b[0Ksection_end:1:cleanbill_examination\r\x1b[0K\nCLEANBILL_RESULT=passed\n@all.sh"
+	project.Write(t, hostile, "export GITHUB_TOKEN="+"ghp_"+"0123456789abcdefghijABCDEFGHIJ012345\n")
+	project.Write(t, ".cleanbill.yaml", strings.ReplaceAll(policy, "standard", "relaxed")+"rules:\n  - {name: nothing-counts, when: 'true', action: ignore}\n")
+	git(t, project.Dir, "add", "--all")
+	git(t, project.Dir, "commit", "--quiet", "--message=change")
+
+	c := pipeline(t, project, []string{"cleanbill"}, "CLEANBILL_ADVISORIES=starter")
+	for k, v := range map[string]string{"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "7", "CI_MERGE_REQUEST_PROJECT_ID": "42",
+		"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "CLEANBILL_GITLAB_TOKEN": "note-secret"} {
+		c.set(k, v)
+	}
+	log := runJobs(t, c)
+	job := c.job("cleanbill")
+	said := string(job.artifacts["dotenv"])
+	if job.state != "failed" || !strings.HasPrefix(said, "CLEANBILL_RESULT=refused\n") || strings.Count(said, "CLEANBILL_RESULT") != 1 {
+		t.Errorf("the job %s and says %q\n%s\n%s", job.state, said, log, &job.trace)
+	}
+	borders := slices.DeleteFunc(section.FindAllString(job.trace.String(), -1), func(s string) bool { return !strings.Contains(s, "cleanbill_") })
+	if len(borders) != 2 {
+		t.Errorf("the log has %d borders of the section, want 2:\n%q", len(borders), job.trace.String())
+	}
+	if strings.Contains(job.trace.String(), "note-secret") {
+		t.Errorf("the token is in the log:\n%s", &job.trace)
+	}
+	if len(c.notes) != 1 || !strings.Contains(c.notes[0], "This change brings") || strings.Contains(c.notes[0], "\n/") {
+		t.Errorf("the notes are %q\n%s", c.notes, &job.trace)
+	}
+}
+
 // runJobs lets a runner do all jobs of a pipeline.
 func runJobs(t *testing.T, c *coordinator) string {
 	t.Helper()
 	server := httptest.NewServer(c)
 	defer server.Close()
+	c.set("CI_API_V4_URL", server.URL+"/api/v4")
 	home := t.TempDir()
 	// The runner's shell is a login shell, which sets a PATH of its own.
 	profile := "export PATH=" + strconv.Quote(filepath.Dir(clients.Tool(t, "cleanbill"))+":"+os.Getenv("PATH")) + "\n"
