@@ -20,7 +20,7 @@ const cycloneDXSchema = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 // it. An index is the metadata component, and each platform a component with its packages nested in it; several targets
 // stand beside each other without a metadata component.
 func writeCycloneDX(w io.Writer, roots []*part, o Options) error {
-	c := cycloneDXWriter{licenses: newLicenseList()}
+	c := cycloneDXWriter{licenses: newLicenseList(), part: o.Part}
 	bom := c.bom(roots, o)
 	// The serial number comes from the content, so the document is encoded twice: the first time only to be hashed.
 	content := sha256.New()
@@ -31,7 +31,7 @@ func writeCycloneDX(w io.Writer, roots []*part, o Options) error {
 	if !o.Timestamp.IsZero() {
 		bom.Metadata.Timestamp = o.Timestamp.UTC().Format(time.RFC3339)
 	}
-	return encodeCycloneDX(w, bom, true)
+	return encodeCycloneDX(w, bom, !o.Compact)
 }
 
 func encodeCycloneDX(w io.Writer, bom *cdx.BOM, pretty bool) error {
@@ -48,6 +48,7 @@ func contentUUID(sum []byte) string {
 
 type cycloneDXWriter struct {
 	licenses     licenseList
+	part         bool
 	dependencies []cdx.Dependency
 	compositions map[cdx.CompositionAggregate][]cdx.BOMReference
 }
@@ -119,10 +120,11 @@ func (c *cycloneDXWriter) compose(p *part) {
 		return
 	}
 	aggregate := cdx.CompositionAggregateIncomplete
-	switch p.status {
-	case core.Complete:
+	switch {
+	case c.part:
+	case p.status == core.Complete:
 		aggregate = cdx.CompositionAggregateComplete
-	case "":
+	case p.status == "":
 		aggregate = cdx.CompositionAggregateUnknown
 	}
 	c.compositions[aggregate] = append(c.compositions[aggregate], cdx.BOMReference(subjectRef(p)))

@@ -62,6 +62,10 @@ type Options struct {
 	// Tool is the program's name, "cleanbill" if empty, and Version its version.
 	Tool    string
 	Version string
+	// Compact leaves white space out of CycloneDX.
+	Compact bool
+	// Part says that the packages are some of many, so that no list of CycloneDX is said to be whole.
+	Part bool
 }
 
 // Write writes one document about all subjects of e. An image index contains its platforms, and each of them its
