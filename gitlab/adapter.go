@@ -65,8 +65,8 @@ func New(o Options) *Adapter {
 	return &Adapter{job: o.Job, getenv: o.Getenv, document: o.Document, log: &trace{out: o.Stdout, now: o.Now}}
 }
 
-// Plan reads the job's variables and folds the log of the examination that follows. The document and a CycloneDX bill
-// of materials are always written, besides the outputs that were asked for.
+// Plan reads the job's variables and folds the log of the examination that follows. The reports that GitLab takes are written
+// besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	in := gate.EnvironmentInputs(a.getenv)
 	in.Targets, in.Advisories = cmp.Or(in.Targets, a.scanned()), a.getenv("CLEANBILL_ADVISORIES")
@@ -87,10 +87,7 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 			return gate.Plan{}, err
 		}
 	}
-	plan.Outputs = append([]gate.Output{
-		{Format: "json", Path: documentFile},
-		{Format: "cyclonedx", Path: sbomFile},
-	}, plan.Outputs...)
+	plan.Outputs = append(a.outputs(), plan.Outputs...)
 	a.log.start("cleanbill_examination", "Examine the target")
 	return plan, a.log.err
 }
@@ -126,7 +123,7 @@ func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	if a.job == JobGate || a.job == JobScan {
 		a.note(ctx, document)
 	}
-	return errors.Join(writeVariables(r.Facts()), printed, a.log.err)
+	return errors.Join(writeVariables(r.Facts()), a.handOver(document, r.Reports), printed, a.log.err)
 }
 
 // Failed writes the variables of a run that has no verdict to rely on. The reason itself is printed by the command.

@@ -211,10 +211,22 @@ func (p played) compare(t *testing.T, s clients.Scenario, split bool) {
 		t.Errorf("got result %s and exit code %s, want %s and %s\n%s", got["CLEANBILL_RESULT"], got["CLEANBILL_EXIT_CODE"], s.Result, s.Exit, p.log)
 	}
 	if s.Result == "passed" || s.Result == "refused" {
-		for _, file := range []string{"cleanbill.json", "cleanbill.cdx.json"} {
-			if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() == 0 {
-				t.Errorf("the artifact %s: %v\n%s", file, err, p.log)
+		if info, err := os.Stat(filepath.Join(dir, "cleanbill.json")); err != nil || info.Size() == 0 {
+			t.Errorf("the artifact cleanbill.json: %v\n%s", err, p.log)
+		}
+		flaws := 0
+		for kind, file := range map[string]string{"container_scanning": "gl-container-scanning-report.json", "sast": "gl-sast-report.json",
+			"dependency_scanning": "gl-dependency-scanning-report.json", "secret_detection": "gl-secret-detection-report.json",
+			"codequality": "gl-code-quality-report.json", "junit": "cleanbill.junit.xml", "cyclonedx": "gl-sbom-cleanbill-1.cdx.json"} {
+			content, err := os.ReadFile(filepath.Join(dir, file)) // the client keeps reports that are artifacts too
+			if err != nil {
+				t.Errorf("the report %s: %v\n%s", kind, err, p.log)
+				continue
 			}
+			flaws += checkReport(t, kind, content)
+		}
+		if s.Result == "refused" && flaws == 0 {
+			t.Error("what is refused is in no security report")
 		}
 	}
 }

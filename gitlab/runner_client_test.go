@@ -43,8 +43,12 @@ func TestClientGitLabRunner(t *testing.T) {
 			if !strings.Contains(said, "CLEANBILL_RESULT="+s.Result+"\nCLEANBILL_EXIT_CODE="+s.Exit+"\n") {
 				t.Errorf("the variables are %q, want %s and %s\n%s", said, s.Result, s.Exit, &scan.trace)
 			}
-			if looked && len(scan.artifacts["cyclonedx"]) == 0 {
-				t.Errorf("there is no bill of materials among %d artifacts", len(scan.artifacts))
+			for kind := range scan.job.Artifacts.Reports {
+				if content := scan.artifacts[kind]; content != nil {
+					checkReport(t, kind, content)
+				} else if looked {
+					t.Errorf("the report %s was not handed over\n%s", kind, &scan.trace)
+				}
 			}
 			if s.Result == "passed" && !strings.Contains(deploy.trace.String(), "deploy "+project.Clean) {
 				t.Errorf("the digest does not reach the job that deploys:\n%s", &deploy.trace)
@@ -86,6 +90,11 @@ func TestClientGitLabRunnerMergeRequest(t *testing.T) {
 	}
 	if strings.Contains(job.trace.String(), "note-secret") {
 		t.Errorf("the token is in the log:\n%s", &job.trace)
+	}
+	for kind := range job.job.Artifacts.Reports {
+		if found := checkReport(t, kind, job.artifacts[kind]); kind == "secret_detection" && found != 1 {
+			t.Errorf("GitLab is told of %d secrets, want 1", found)
+		}
 	}
 	if len(c.notes) != 1 || !strings.Contains(c.notes[0], "This change brings") || strings.Contains(c.notes[0], "\n/") {
 		t.Errorf("the notes are %q\n%s", c.notes, &job.trace)

@@ -2,12 +2,14 @@ package gitlab_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -109,6 +111,34 @@ func TestNoJobMayFailAndAllReportsAreKept(t *testing.T) {
 		for name, job := range p.jobs {
 			if job.AllowFailure == nil || *job.AllowFailure || job.Artifacts.When != "always" || job.Artifacts.Reports["dotenv"] != "cleanbill.env" {
 				t.Errorf("%s: the job %s may fail: %v; it keeps %+v", p.name, name, job.AllowFailure, job.Artifacts)
+			}
+		}
+	}
+}
+
+// The templates hand over what the program writes, under the names by which it writes it.
+func TestTheTemplatesNameEveryReport(t *testing.T) {
+	templates := templatesOf(t)
+	j := newJob(t)
+	plan, err := j.adapter().Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]bool{"cleanbill.env": true, "gl-sbom-cleanbill-*.cdx.json": true}
+	for _, o := range plan.Outputs[2:] { // the first are for people
+		files[o.Path] = true
+	}
+	for _, p := range templates {
+		for name, job := range p.jobs {
+			if len(job.Artifacts.Reports) == 1 { // the job that ends with a verdict, and the one that pushes
+				continue
+			}
+			named := map[string]bool{}
+			for _, file := range job.Artifacts.Reports {
+				named[fmt.Sprint(file)] = true
+			}
+			if diff := cmp.Diff(files, named); diff != "" {
+				t.Errorf("%s: the job %s hands over (-written +named):\n%s", p.name, name, diff)
 			}
 		}
 	}
