@@ -51,20 +51,21 @@ type api struct {
 //
 // https://docs.gitlab.com/ci/jobs/ci_job_token/
 func newAPI(getenv func(string) string) (*api, error) {
-	a := &api{project: getenv("CI_MERGE_REQUEST_PROJECT_ID"), request: getenv("CI_MERGE_REQUEST_IID"), token: getenv("CLEANBILL_GITLAB_TOKEN"),
-		header: "PRIVATE-TOKEN", self: "/user"}
+	a := &api{project: getenv("CI_MERGE_REQUEST_PROJECT_ID"), request: getenv("CI_MERGE_REQUEST_IID"),
+		token: getenv("CLEANBILL_GITLAB_TOKEN"), header: "PRIVATE-TOKEN", self: "/user"}
 	if a.token == "" || a.request == "" {
 		return nil, nil
 	}
 	if a.token == getenv("CI_JOB_TOKEN") {
 		a.header, a.self = "JOB-TOKEN", "/job"
 	}
+	loopback := []string{"127.0.0.1", "::1", "localhost"}
 	var err error
 	a.base, err = url.Parse(strings.TrimRight(getenv("CI_API_V4_URL"), "/"))
 	switch {
 	case err != nil || a.base.Host == "" || a.base.User != nil || a.base.RawQuery != "" || a.base.Fragment != "":
 		return nil, errors.New("CI_API_V4_URL is not an address")
-	case a.base.Scheme != "https" && !(a.base.Scheme == "http" && slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, a.base.Hostname())):
+	case a.base.Scheme != "https" && (a.base.Scheme != "http" || !slices.Contains(loopback, a.base.Hostname())):
 		return nil, errors.New("CI_API_V4_URL is not encrypted, and the token is not sent without")
 	case !isNumber(a.project) || !isNumber(a.request):
 		return nil, errors.New("CI_MERGE_REQUEST_PROJECT_ID and CI_MERGE_REQUEST_IID are not both numbers")

@@ -34,7 +34,7 @@ func (a *Adapter) note(ctx context.Context, d report.Document) {
 	}
 	fmt.Fprintf(a.log, "\nThe note on the merge request was not written: %s\n", report.SafeText(err.Error()))
 	if mayNot(err) {
-		fmt.Fprintln(a.log, "CLEANBILL_GITLAB_TOKEN needs the scope api and the role Reporter in the project of the merge request.")
+		fmt.Fprintln(a.log, "CLEANBILL_GITLAB_TOKEN needs the scope api and the role Reporter in the request's project.")
 	}
 }
 

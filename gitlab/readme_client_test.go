@@ -8,35 +8,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
 
 // TestClientGitLabReadme runs what people copy first from the two READMEs, with the component published to a project as a
 // release does it, and with the names that are to be filled in filled in.
 func TestClientGitLabReadme(t *testing.T) {
-	groups := t.TempDir()
-	component := filepath.Join(groups, "my-group", "cleanbill.git")
-	git(t, groups, "init", "--quiet", "--bare", "--initial-branch=main", component)
-	repository := t.TempDir()
-	git(t, repository, "init", "--quiet", "--initial-branch=main")
-	if err := os.CopyFS(filepath.Join(repository, "gitlab"), os.DirFS(".")); err != nil {
-		t.Fatal(err)
-	}
-	git(t, repository, "add", "--all")
-	git(t, repository, "commit", "--quiet", "--message=test")
-	command(t, repository, "gitlab/publish.sh", component, "v1.0.0")
-	settings := filepath.Join(groups, "gitconfig")
-	// The instance is a directory.
-	text := "[url \"file://" + groups + "/my-group/\"]\n\tinsteadOf = https://gitlab.example/my-group/\n"
-	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("GIT_CONFIG_GLOBAL", settings)
-
+	publishComponent(t)
 	for _, readme := range []string{"README.md", "gitlab/README.md"} {
 		t.Run(readme, func(t *testing.T) {
 			project := clients.Prepare(t)
-			snippet := firstComponent(t, filepath.Join(clients.Root(t), readme))
+			snippet := snippetWith(t, readme, "- component:")
 			snippet = strings.ReplaceAll(snippet, "$CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA", "$APP_IMAGE")
 			project.Write(t, ".gitlab-ci.yml", snippet)
 			project.Write(t, ".cleanbill.yaml", "version: 1\nname: example\nextends: standard\nstarter-ok: true\n")
@@ -56,18 +41,68 @@ func TestClientGitLabReadme(t *testing.T) {
 	}
 }
 
-// firstComponent is the first block of YAML in a page that includes the component.
-func firstComponent(t *testing.T, file string) string {
+// TestClientGitLabReadmePush runs the page's snippet that pushes, signed with a key: the identity that it names is GitLab's.
+func TestClientGitLabReadmePush(t *testing.T) {
+	publishComponent(t)
+	project := clients.Prepare(t)
+	image, key := project.Registry+"/team/app:1", filepath.Join(t.TempDir(), "cosign.key")
+	writeKey(t, key)
+	snippet := snippetWith(t, "gitlab/README.md", "/cleanbill-push@")
+	for from, to := range map[string]string{"oci:image ": "oci:clean ", "$CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA": "$APP_IMAGE",
+		"public-log: true": "key: $APP_KEY"} {
+		if !strings.Contains(snippet, from) {
+			t.Errorf("the snippet does not say %q:\n%s", from, snippet)
+		}
+		snippet = strings.ReplaceAll(snippet, from, to)
+	}
+	project.Write(t, ".gitlab-ci.yml", snippet)
+	project.Write(t, ".cleanbill.yaml", "version: 1\nname: example\nextends: standard\nstarter-ok: true\n")
+	project.Commit(t)
+	p := play(t, project, "APP_IMAGE="+image, "APP_KEY="+key, "CI_COMMIT_REF_PROTECTED=true")
+	ref, err := name.ParseReference(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := remote.Head(ref)
+	if err != nil || p.code != 0 || head.Digest.String() != project.Clean {
+		t.Errorf("ended with %d, and in the registry: %v, %v\n%s", p.code, head, err, p.log)
+	}
+}
+
+// publishComponent makes an instance, which is a directory, with the component published to a project as a release does it.
+func publishComponent(t *testing.T) {
 	t.Helper()
-	page, err := os.ReadFile(file)
+	groups := t.TempDir()
+	component := filepath.Join(groups, "my-group", "cleanbill.git")
+	git(t, groups, "init", "--quiet", "--bare", "--initial-branch=main", component)
+	repository := t.TempDir()
+	git(t, repository, "init", "--quiet", "--initial-branch=main")
+	if err := os.CopyFS(filepath.Join(repository, "gitlab"), os.DirFS(".")); err != nil {
+		t.Fatal(err)
+	}
+	git(t, repository, "add", "--all")
+	git(t, repository, "commit", "--quiet", "--message=test")
+	command(t, repository, "gitlab/publish.sh", component, "v1.0.0")
+	settings := filepath.Join(groups, "gitconfig")
+	text := "[url \"file://" + groups + "/my-group/\"]\n\tinsteadOf = https://gitlab.example/my-group/\n"
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_CONFIG_GLOBAL", settings)
+}
+
+// snippetWith is the first block of YAML in a page that has these words.
+func snippetWith(t *testing.T, file, words string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(clients.Root(t), file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, block := range strings.Split(string(page), "```") {
-		if yaml, ok := strings.CutPrefix(block, "yaml\n"); ok && i%2 == 1 && strings.Contains(yaml, "- component:") {
+		if yaml, ok := strings.CutPrefix(block, "yaml\n"); ok && i%2 == 1 && strings.Contains(yaml, words) {
 			return yaml
 		}
 	}
-	t.Fatalf("%s includes no component", file)
+	t.Fatalf("%s has no block with %q", file, words)
 	return ""
 }
