@@ -14,6 +14,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/attest"
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/target"
 )
 
@@ -248,34 +249,43 @@ func attestAll(ctx context.Context, to *registry.Repository, signer attest.Signe
 			return nil, err
 		}
 	}
-	digests, err := attest.Attach(ctx, to, attachments)
-	if err != nil {
+	older := map[core.Digest]signature.Simple{}
+	if tagged {
+		for _, d := range s.everything() {
+			payload, err := attest.Payload(s.name, d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			if older[d.Digest], err = signer.SignPayload(ctx, payload); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var digests []core.Digest
+	g, attaching := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		digests, err = attest.Attach(attaching, to, attachments)
+		return err
+	})
+	for about, signed := range older {
+		g.Go(func() error {
+			if err := attest.AttachOlder(attaching, to, about, signed); err != nil {
+				return fmt.Errorf("attach a signature of the older form: %w", err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	var out []Attested
 	for i, a := range attachments {
 		out = append(out, Attested{PredicateType: a.PredicateType, Subject: a.Subject.Digest, Digest: digests[i], Content: a.ContentDigest()})
 	}
-	if !tagged {
-		return out, nil
-	}
-	g, attaching := errgroup.WithContext(ctx)
 	for _, d := range s.everything() {
-		out = append(out, Attested{Subject: d.Digest})
-		g.Go(func() error {
-			payload, err := attest.Payload(s.name, d.Digest)
-			if err != nil {
-				return err
-			}
-			simple, err := signer.SignPayload(attaching, payload)
-			if err != nil {
-				return err
-			}
-			return attest.AttachOlder(attaching, to, d.Digest, simple)
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, fmt.Errorf("attach signatures of the older form: %w", err)
+		if tagged {
+			out = append(out, Attested{Subject: d.Digest})
+		}
 	}
 	return out, nil
 }

@@ -154,7 +154,7 @@ func gitlabScanObject(kind gitlabScan, d Document, ignored int) map[string]any {
 func gitlabFlawOf(kind gitlabScan, f *core.Finding, s core.Subject) gitlabFlaw {
 	rule := cmp.Or(redact.Limited(f.Rule, gitlabName), "unnamed")
 	return gitlabFlaw{
-		ID:          core.FingerprintOf(f.Kind, f.Fingerprint, string(f.Subject)), // platforms share fingerprints
+		ID:          gitlabID(f, s),
 		Name:        cmp.Or(redact.Limited(f.Title, gitlabName), rule),
 		Description: redact.Markdown(redact.Limited(findingMessage(f), gitlabText)),
 		Severity:    [...]string{"Unknown", "Info", "Low", "Medium", "High", "Critical"}[bounded(f.Severity)],
@@ -162,6 +162,15 @@ func gitlabFlawOf(kind gitlabScan, f *core.Finding, s core.Subject) gitlabFlaw {
 		Identifiers: gitlabIdentifiers(f, rule),
 		Location:    gitlabLocation(kind, f, s),
 	}
+}
+
+// gitlabID is the same for the same finding in each build of the image. Platforms share fingerprints, and ids must differ.
+func gitlabID(f *core.Finding, s core.Subject) string {
+	platform := ""
+	if s.Platform != nil {
+		platform = s.Platform.String()
+	}
+	return core.FingerprintOf(f.Kind, f.Fingerprint, repositoryOf(s.Name), platform)
 }
 
 // gitlabIdentifiers has the rule first: GitLab tells findings apart by the first.

@@ -288,21 +288,25 @@ func sarifPlaces(locations []core.Location, n names, subject core.Digest) []sari
 	return places
 }
 
-// repositoryOf is a reference without tag and digest, and without the words before a layout or an archive.
+// repositoryOf is a reference without the word before it that says what it is, and without tag and digest.
 func repositoryOf(name string) string {
 	name, _, _ = strings.Cut(redact.Reference(name), "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && i > 0 && strings.Contains(name, "/") {
-		name = name[:i]
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "dir", "sbom":
+		return rest
+	case "registry", "oci", "docker-archive", "docker", "podman":
+		name = rest
 	}
-	if scheme, rest, ok := strings.Cut(name, ":"); ok && !strings.ContainsAny(scheme, "./") {
-		name = strings.TrimLeft(rest, "/")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') && i > 0 {
+		name = name[:i]
 	}
 	return name
 }
 
 // relativeURI is a path as a URI reference below the root: without a scheme, and without a way out of the root.
 func relativeURI(p string) string {
-	p = strings.TrimPrefix(path.Clean("/"+redact.Limited(p, sarifText)), "/")
+	p = strings.TrimPrefix(path.Clean("/"+p), "/") // what is not text is escaped below
 	parts := strings.Split(p, "/")
 	for i := range parts {
 		parts[i] = strings.ReplaceAll(url.PathEscape(parts[i]), ":", "%3A")

@@ -191,6 +191,10 @@ func TestPlacesAreRelativeToTheRoot(t *testing.T) {
 		"registry.example/shop@" + string(amd64Digest):         "registry.example/shop",
 		"registry.example/team/shop:v1@" + string(amd64Digest): "registry.example/team/shop",
 		"oci:examples/image":                                   "examples/image",
+		"oci:examples/image:1.4":                               "examples/image",
+		"localhost:5000/shop":                                  "localhost:5000/shop",
+		"docker:shop:1.4":                                      "shop",
+		"dir:a:b":                                              "a:b",
 	} {
 		if got := repositoryOf(name); got != want {
 			t.Errorf("%q became %q, not %q", name, got, want)
