@@ -16,7 +16,7 @@ import (
 // What anybody who may write to a registry can put beside a digest is bounded: the number of attestations that are
 // read, and the bytes of one and of all of them.
 const (
-	maxBeside      = 512
+	maxBeside      = 256
 	maxOpened      = 1024 // manifests, of which many hold something else
 	maxBesideSize  = 32 << 20
 	maxBesideTotal = 256 << 20

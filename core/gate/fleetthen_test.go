@@ -90,7 +90,7 @@ func TestAnSBOMThatAStatementNamesCounts(t *testing.T) {
 func TestWhatIsTooMuchIsAGap(t *testing.T) {
 	p, key := newPort(t, registry.WithReferrersSupport(true)), signaturetest.NewKey(t)
 	d := p.release("many", "1", "", key, harmless)
-	for i := range 70 {
+	for i := range 260 {
 		p.attach("many", d, []byte(strings.Repeat(" ", i)+"{}"))
 	}
 	huge := p.push("huge:1", imageOf(t, "huge", ""))
@@ -120,7 +120,7 @@ func TestWhatIsTooMuchIsAGap(t *testing.T) {
 		return true
 	})
 	f := find(t, harmless, gate.FleetPlan{Names: []string{p.host + "/many", p.host + "/huge"}, Signers: keyFile(t, key)})
-	for _, want := range []string{"many:1: what is attested to it could not be read: more than 64", "huge:1: what is attested to it could not be read: an attestation claims"} {
+	for _, want := range []string{"many:1: what is attested to it could not be read: more than 256", "huge:1: what is attested to it could not be read: an attestation claims"} {
 		if !strings.Contains(gaps(f.Gaps), want) {
 			t.Errorf("gaps do not say %q:\n%s", want, gaps(f.Gaps))
 		}
