@@ -7,15 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/attest"
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
-	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/target"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 // Publishing is where an image goes once it passed, and who signs it.
@@ -155,7 +152,7 @@ func (o *publisher) publish(ctx context.Context, kept []*target.Target, r *Resul
 		return nil, err
 	}
 	published := &Published{Reference: o.to.Name(), Digest: s.top.Digest, Hosts: o.signer.Hosts()}
-	if published.Attestations, err = attestAll(ctx, repository, o.signer, s, evidence, o.plan.Signing); err != nil {
+	if published.Attestations, err = (&attesting{repository, o.signer, s}).all(ctx, evidence, o.plan.Signing); err != nil {
 		return nil, err
 	}
 	if staysOf(o.to) {
@@ -212,80 +209,4 @@ func (o *publisher) sayings(t *target.Target, content target.Content, r *Result)
 		s.platforms = append(s.platforms, target.Descriptor{MediaType: i.Subject.MediaType, Digest: i.Subject.Digest, Size: int64(len(i.Manifest))})
 	}
 	return s, nil
-}
-
-// attestAll signs and attaches all that is said: first what was seen, then the verdict that rests on it, then the signature.
-func attestAll(ctx context.Context, to *registry.Repository, signer attest.Signer, s *sayings, evidence []saying, how Signing) ([]Attested, error) {
-	var attachments []attest.Attachment
-	var inputs []attest.Resource
-	add := func(said saying) error {
-		signed, err := attest.Sign(ctx, signer, said.Statement, said.about, s.result.Verdict.Time)
-		if err != nil {
-			return err
-		}
-		if said.apart != nil {
-			attachments = append(attachments, *said.apart)
-		}
-		attachments = append(attachments, signed...)
-		inputs = append(inputs, attest.Resource{URI: s.name + "@" + string(signed[0].Digest()), Digest: signed[0].ContentDigest()})
-		return nil
-	}
-	for _, said := range evidence {
-		if err := add(said); err != nil {
-			return nil, err
-		}
-	}
-	summary, err := s.summary(slices.Clone(inputs))
-	if err != nil {
-		return nil, err
-	}
-	bundled, tagged := how.Forms(signer)
-	last := []saying{summary}
-	if bundled {
-		last = append(last, s.signature())
-	}
-	for _, said := range last {
-		if err := add(said); err != nil {
-			return nil, err
-		}
-	}
-	older := map[core.Digest]signature.Simple{}
-	if tagged {
-		for _, d := range s.everything() {
-			payload, err := attest.Payload(s.name, d.Digest)
-			if err != nil {
-				return nil, err
-			}
-			if older[d.Digest], err = signer.SignPayload(ctx, payload); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var digests []core.Digest
-	g, attaching := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		digests, err = attest.Attach(attaching, to, attachments)
-		return err
-	})
-	for about, signed := range older {
-		g.Go(func() error {
-			if err := attest.AttachOlder(attaching, to, about, signed); err != nil {
-				return fmt.Errorf("attach a signature of the older form: %w", err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var out []Attested
-	for i, a := range attachments {
-		out = append(out, Attested{PredicateType: a.PredicateType, Subject: a.Subject.Digest, Digest: digests[i], Content: a.ContentDigest()})
-	}
-	for _, d := range s.everything() {
-		if tagged {
-			out = append(out, Attested{Subject: d.Digest})
-		}
-	}
-	return out, nil
 }

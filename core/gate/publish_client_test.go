@@ -87,6 +87,11 @@ func cosignAccepts(t *testing.T, d *dock, subjects []core.Subject, repository st
 // serving starts a registry on a free port and waits until it answers.
 func serving(t *testing.T, start func(*testing.T, string) *exec.Cmd) string {
 	t.Helper()
+	return servingTB(t, func(port string) *exec.Cmd { return start(t, port) })
+}
+
+func servingTB(t testing.TB, start func(port string) *exec.Cmd) string {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +102,7 @@ func serving(t *testing.T, start func(*testing.T, string) *exec.Cmd) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := start(t, port)
+	cmd := start(port)
 	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/attest"
@@ -59,26 +62,26 @@ func (s *sayings) subjects(about []target.Descriptor) []attest.Subject {
 // evidence are the statements that say what was seen: bills of materials and vulnerabilities of the whole and of each
 // platform, the whole evidence, and how it was built where that is known.
 func (s *sayings) evidence() ([]saying, error) {
-	var out []saying
+	var makers []func() (saying, error)
 	for _, d := range s.everything() {
-		for _, format := range []sbom.Format{sbom.CycloneDX, sbom.SPDX} {
-			said, err := s.materials(format, d)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, said)
-		}
-		said, err := s.vulnerabilities(d)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, said)
+		makers = append(makers,
+			func() (saying, error) { return s.materials(sbom.CycloneDX, d) },
+			func() (saying, error) { return s.materials(sbom.SPDX, d) },
+			func() (saying, error) { return s.vulnerabilities(d) })
 	}
-	document, err := s.document()
-	if err != nil {
+	makers = append(makers, s.document)
+	out := make([]saying, len(makers))
+	var g errgroup.Group
+	g.SetLimit(max(runtime.GOMAXPROCS(0), 2))
+	for i, makes := range makers {
+		g.Go(func() (err error) {
+			out[i], err = makes()
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out = append(out, document)
 	if s.build != nil {
 		predicate, err := s.build.Encode()
 		if err != nil {

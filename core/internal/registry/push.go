@@ -161,7 +161,7 @@ const maxListings = 12
 // it to writing it. Two who collide do not wait for the same time.
 func (r *Repository) Settle(ctx context.Context) error {
 	d := r.options.Patience.Delay
-	return network.Sleep(ctx, d*3/10+rand.N(d*6/10+1))
+	return network.Sleep(ctx, d*3/10+rand.N(d*4/10+1))
 }
 
 // List adds descriptors to the tag that lists the referrers of a digest in a registry without the API. Nothing protects

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	sigstore "github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 )
@@ -58,4 +59,11 @@ func (a anyOf) VerifySignature(signature, message io.Reader, opts ...sigstore.Ve
 		}
 	}
 	return err
+}
+
+// Envelope verifies that the key signed a payload in an envelope.
+//
+// https://github.com/secure-systems-lab/dsse/blob/master/protocol.md
+func (k Key) Envelope(payloadType string, payload, signed []byte) error {
+	return k.verifier.VerifySignature(bytes.NewReader(signed), bytes.NewReader(dsse.PAE(payloadType, payload)))
 }
