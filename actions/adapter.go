@@ -34,6 +34,8 @@ type Adapter struct {
 	action   *githubactions.Action
 	// grouped is true while the log of the examination is folded.
 	grouped bool
+	// request is the number of the pull request that the event is about; 0 for none.
+	request int
 }
 
 var (
@@ -55,6 +57,9 @@ func New(o Options) *Adapter {
 // Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the run is
 // always written, to a new directory below RUNNER_TEMP, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
+	if token := a.input("comment-token"); token != "" {
+		a.action.AddMask(token)
+	}
 	in := gate.EnvironmentInputs(a.getenv)
 	for name, input := range map[string]*string{"target": &in.Targets, "platforms": &in.Platforms, "advisories": &in.Advisories,
 		"outputs": &in.Outputs, "limits": &in.Limits, "base": &in.Base} {
@@ -100,11 +105,12 @@ func (a *Adapter) reportDir() (string, error) {
 
 // Publish shows the result: the verdict in the log, annotations, the job summary and the step's outputs. All of them
 // are tried; the error joins what failed.
-func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
+func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.endExamination()
 	document := a.document(r)
 	printed := a.log.foreign(a.action, func(w io.Writer) error { return report.Terminal(w, document, terminalOptions()) })
 	a.annotate(annotationsOf(r, a.getenv("GITHUB_WORKSPACE")))
+	a.comment(ctx, document)
 	defer a.log.stop(a.action) // for good: what the process still prints is for people only
 	return errors.Join(
 		a.setOutputs(outputsOf(r)),

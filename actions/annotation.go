@@ -28,6 +28,7 @@ type level string
 const (
 	levelError   level = "error"
 	levelWarning level = "warning"
+	levelNotice  level = "notice"
 )
 
 // annotation is one message that GitHub shows on the run, and at a line if it names one.
@@ -126,11 +127,17 @@ func (s *show) upgrades(upgrades []core.Upgrade) []annotation {
 		if u.Command != "" {
 			message += "\n" + u.Command
 		}
-		out = append(out, annotation{
+		a := annotation{
 			level:   levelError,
 			title:   fmt.Sprintf("Upgrade %s %s to %s", u.Package, u.From, u.To),
 			message: message,
-		})
+		}
+		for _, fingerprint := range u.Fixes {
+			if f, ok := s.finding(u.Subject, fingerprint); ok && a.file == "" {
+				s.place(&a, f) // the line that declares the package
+			}
+		}
+		out = append(out, a)
 	}
 	return out
 }
@@ -155,7 +162,8 @@ func (s *show) outcomes(l level, outcomes []core.Outcome) []annotation {
 	slices.SortStableFunc(ranked, func(a, b core.Outcome) int {
 		fa, _ := s.finding(a.Subject, a.Fingerprint)
 		fb, _ := s.finding(b.Subject, b.Fingerprint)
-		return cmp.Or(cmp.Compare(exploited(fb), exploited(fa)), cmp.Compare(fb.Severity, fa.Severity))
+		return cmp.Or(cmp.Compare(brought(b), brought(a)), cmp.Compare(exploited(fb), exploited(fa)),
+			cmp.Compare(fb.Severity, fa.Severity))
 	})
 	var out []annotation
 	for _, o := range ranked {
@@ -228,6 +236,14 @@ func titleOf(f core.Finding) string {
 		title += " in " + f.Package.Name + " " + f.Package.Version
 	}
 	return title
+}
+
+// brought ranks what the change brings before all else: it is on the lines that are read now.
+func brought(o core.Outcome) int {
+	if o.Cause == core.CauseCode {
+		return 1
+	}
+	return 0
 }
 
 func exploited(f core.Finding) int {

@@ -72,6 +72,9 @@ func (a *Adapter) change(asked core.Change) (core.Change, error) {
 	if err != nil {
 		return c, noBase(name, err)
 	}
+	if e.PullRequest != nil && strings.HasPrefix(name, "pull_request") {
+		a.request = e.PullRequest.Number
+	}
 	return e.change(c, name, asked)
 }
 

@@ -99,6 +99,8 @@ func Settings() []Setting {
 			OnChange: "the same"},
 		{Key: "base", Flag: "base", Variable: variableBase, Input: "base", Default: "what the platform says of the change; none elsewhere",
 			OnChange: "it must not contradict the platform"},
+		{Key: "comment-token", Input: "comment-token", Default: "none: no comment", OnChange: "the same: a comment changes no verdict"},
+		{Key: "category", Input: "category", Default: "none", OnChange: "the same: it tells comments apart"},
 		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
 			OnChange: "the platform's word counts"},
 		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},
