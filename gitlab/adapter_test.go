@@ -327,6 +327,7 @@ func TestOnlyTheJobThatPushesPublishes(t *testing.T) {
 			want: &gate.Publishing{Reference: "registry.example/app:1", Signing: gate.Signing{PublicLog: true}}},
 		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1", "CLEANBILL_PUBLIC_LOG": "perhaps"}, refuse: true},
 		{job: gitlab.JobPush, refuse: true},
+		{job: gitlab.JobPush, env: map[string]string{"CLEANBILL_PUSH": "registry.example/app:1", "CLEANBILL_PROVENANCE": "true"}, refuse: true},
 	} {
 		j := newJob(t)
 		for k, v := range tc.env {

@@ -23,6 +23,13 @@ func (a *Adapter) publishing() (*gate.Publishing, error) {
 		return nil, &core.Failure{Doing: "read the input push", Err: errors.New("it is empty"), Usage: true,
 			Hint: "name a repository and a tag, such as $CI_REGISTRY_IMAGE:$CI_COMMIT_TAG"}
 	}
+	if a.getenv("CLEANBILL_PROVENANCE") != "true" {
+		return p, nil
+	}
+	if p.Build = a.build(); p.Build == nil {
+		return nil, &core.Failure{Doing: "say how the image was built", Usage: true,
+			Err: errors.New("the job's variables name no runner, project or commit"), Hint: "leave the input provenance out"}
+	}
 	return p, nil
 }
 

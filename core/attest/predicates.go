@@ -189,8 +189,9 @@ type Build struct {
 	Invocation string
 	// Source is the repository and Revision the commit.
 	Source, Revision string
-	// Parameters are what the run was asked for from outside, such as the ref and the workflow.
-	Parameters map[string]string
+	// Parameters are what the run was asked for from outside, such as the ref and the workflow, in the form that Type defines.
+	// It has to be a JSON object; nil is an empty one.
+	Parameters any
 	// Started and Finished may be zero.
 	Started, Finished time.Time
 }
@@ -205,9 +206,9 @@ func (b Build) Encode() (json.RawMessage, error) {
 	}
 	var p struct {
 		Definition struct {
-			Type         string            `json:"buildType"`
-			Parameters   map[string]string `json:"externalParameters"`
-			Dependencies []dependency      `json:"resolvedDependencies,omitempty"`
+			Type         string       `json:"buildType"`
+			Parameters   any          `json:"externalParameters"`
+			Dependencies []dependency `json:"resolvedDependencies,omitempty"`
 		} `json:"buildDefinition"`
 		Run struct {
 			Builder struct {
@@ -222,7 +223,7 @@ func (b Build) Encode() (json.RawMessage, error) {
 	}
 	p.Definition.Type, p.Definition.Parameters = b.Type, b.Parameters
 	if p.Definition.Parameters == nil {
-		p.Definition.Parameters = map[string]string{}
+		p.Definition.Parameters = struct{}{}
 	}
 	if b.Source != "" {
 		d := dependency{URI: b.Source}

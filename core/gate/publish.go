@@ -27,7 +27,7 @@ type Publishing struct {
 	// evidence are kept beside the image and named by digest.
 	StatementSize int
 	// Build is how the image was built, as far as the platform says it; nil where nobody does.
-	Build *attest.Build
+	Build *Build
 }
 
 // InPlace reports whether the image is signed where it is, and no name is set.
@@ -35,6 +35,9 @@ func (p Publishing) InPlace() bool {
 	ref, err := registry.ParseReference(strings.TrimPrefix(p.Reference, "registry:"))
 	return err == nil && staysOf(ref)
 }
+
+// Build is how an image was built, as far as a platform says it.
+type Build = attest.Build
 
 // Published is what was pushed, attested and named.
 type Published struct {
