@@ -54,8 +54,8 @@ func New(o Options) *Adapter {
 	}
 }
 
-// Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the run is
-// always written, to a new directory below RUNNER_TEMP, besides the outputs that were asked for.
+// Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the run,
+// SARIF, the bill of materials and the page are always written, to a new directory below RUNNER_TEMP, besides the outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	if token := a.input("comment-token"); token != "" {
 		a.action.AddMask(token)
@@ -80,8 +80,10 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	if err != nil {
 		return gate.Plan{}, err
 	}
-	document := gate.Output{Format: "json", Path: filepath.Join(dir, "verdict.json")}
-	plan.Outputs = append([]gate.Output{document}, plan.Outputs...)
+	plan.Outputs = append([]gate.Output{
+		{Format: "json", Path: filepath.Join(dir, "verdict.json")}, {Format: "sarif", Path: filepath.Join(dir, "findings.sarif")},
+		{Format: "cyclonedx", Path: filepath.Join(dir, "sbom.cdx.json")}, {Format: "html", Path: filepath.Join(dir, "report.html")},
+	}, plan.Outputs...)
 
 	a.action.Group("Examine the target")
 	a.grouped = true

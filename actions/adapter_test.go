@@ -187,7 +187,8 @@ func refused() *gate.Result {
 			Counts:   core.Counts{Packages: 2, Findings: 3, Critical: 1, High: 1, Low: 1, Fixable: 1},
 			Upgrades: []core.Upgrade{{Subject: image, Package: "openssl", From: "3.0.1", To: "3.0.2", Fixes: []string{"f1"}, Severity: core.SeverityCritical, Command: "apt-get install --only-upgrade openssl"}},
 		},
-		Reports: []gate.Output{{Format: "json", Path: "/temp/verdict.json"}, {Format: "cyclonedx", Path: "sbom.json"}},
+		Reports: []gate.Output{{Format: "json", Path: "/temp/verdict.json"}, {Format: "sarif", Path: "/temp/findings.sarif"},
+			{Format: "cyclonedx", Path: "/temp/sbom.cdx.json"}, {Format: "html", Path: "/temp/report.html"}, {Format: "cyclonedx", Path: "sbom.json"}},
 	}
 }
 
@@ -207,7 +208,14 @@ func TestInputsBecomeAPlan(t *testing.T) {
 	if filepath.Dir(filepath.Dir(document.Path)) != r.env["RUNNER_TEMP"] || document.Format != "json" {
 		t.Errorf("the document is planned as %+v, want a new directory in RUNNER_TEMP", document)
 	}
-	plan.Outputs = plan.Outputs[1:]
+	var always []string
+	for _, o := range plan.Outputs[:len(plan.Outputs)-1] {
+		always = append(always, o.Format)
+	}
+	if diff := cmp.Diff([]string{"json", "sarif", "cyclonedx", "html"}, always); diff != "" {
+		t.Errorf("reports that are always written (-want +got):\n%s", diff)
+	}
+	plan.Outputs = plan.Outputs[len(always):]
 	want := gate.Plan{
 		Targets:    []string{"a.tar", "oci:b"},
 		Platforms:  []core.Platform{{OS: "linux", Architecture: "amd64"}, {OS: "linux", Architecture: "arm64"}},
@@ -248,7 +256,9 @@ func TestPublishSetsEveryOutputThatTheActionDeclares(t *testing.T) {
 	want := map[string]string{
 		"result": "refused", "exit-code": "1", "digest": "", "packages": "2", "findings": "3", "fixable": "1",
 		"critical": "1", "high": "1", "medium": "0", "low": "1", "none": "0", "unknown": "0",
-		"report": "/temp/verdict.json", "reports": "json=/temp/verdict.json\ncyclonedx=sbom.json",
+		"report": "/temp/verdict.json", "sarif": "/temp/findings.sarif", "sbom": "/temp/sbom.cdx.json",
+		"html":    "/temp/report.html",
+		"reports": "json=/temp/verdict.json\nsarif=/temp/findings.sarif\ncyclonedx=/temp/sbom.cdx.json\nhtml=/temp/report.html\ncyclonedx=sbom.json",
 	}
 	got := r.outputs(t)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -421,7 +431,7 @@ func forged(text string) *gate.Result {
 	r.Verdict.Gaps[0].Why, r.Verdict.Gaps[0].Remedy = []string{text}, text
 	u := &r.Verdict.Upgrades[0]
 	u.Package, u.From, u.To, u.Where, u.Command = text, text, text, text, text
-	r.Reports[1].Path = text
+	r.Reports[len(r.Reports)-1].Path = text
 	return r
 }
 

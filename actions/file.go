@@ -19,15 +19,17 @@ const maxSummary = 1 << 20
 
 // outputsOf returns the outputs that action.yml declares.
 func outputsOf(r *gate.Result) []gate.Fact {
-	var document string
+	first := map[string]string{} // by format; ours come before those that were asked for
 	var all []string
 	for _, written := range r.Reports {
-		if written.Format == "json" && document == "" {
-			document = written.Path
+		if first[written.Format] == "" {
+			first[written.Format] = written.Path
 		}
 		all = append(all, written.Format+"="+written.Path)
 	}
-	return append(r.Facts(), gate.Fact{Name: "report", Value: document}, gate.Fact{Name: "reports", Value: strings.Join(all, "\n")})
+	return append(r.Facts(), gate.Fact{Name: "report", Value: first["json"]}, gate.Fact{Name: "sarif", Value: first["sarif"]},
+		gate.Fact{Name: "sbom", Value: first["cyclonedx"]}, gate.Fact{Name: "html", Value: first["html"]},
+		gate.Fact{Name: "reports", Value: strings.Join(all, "\n")})
 }
 
 // setOutputs appends to the runner's file of outputs; of two with one name, the later counts. The toolkit would frame values with a constant delimiter, which a
