@@ -54,8 +54,9 @@ func New(o Options) *Adapter {
 	}
 }
 
-// Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the run,
-// SARIF, the bill of materials and the page are always written, to a new directory below RUNNER_TEMP, besides the outputs that were asked for.
+// Plan reads the inputs of action.yml and the event, and folds the log of the examination that follows. The document of the
+// run, SARIF, the bill of materials and the page are always written, to a new directory below RUNNER_TEMP, besides the
+// outputs that were asked for.
 func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	if token := a.input("comment-token"); token != "" {
 		a.action.AddMask(token)
@@ -73,6 +74,9 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 		return gate.Plan{}, err
 	}
 	if plan.Change, err = a.change(plan.Change); err != nil {
+		return gate.Plan{}, err
+	}
+	if plan.Publish, err = a.publishing(); err != nil {
 		return gate.Plan{}, err
 	}
 	plan.Source, plan.FetchHint = a.getenv("GITHUB_WORKSPACE"), fetchHint
@@ -110,7 +114,9 @@ func (a *Adapter) reportDir() (string, error) {
 func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.endExamination()
 	document := a.document(r)
-	printed := a.log.foreign(a.action, func(w io.Writer) error { return report.Terminal(w, document, terminalOptions()) })
+	printed := a.log.foreign(a.action, func(w io.Writer) error {
+		return errors.Join(report.Terminal(w, document, terminalOptions()), showPublished(w, r.Published))
+	})
 	a.annotate(annotationsOf(r, a.getenv("GITHUB_WORKSPACE")))
 	a.comment(ctx, document)
 	defer a.log.stop(a.action) // for good: what the process still prints is for people only

@@ -256,6 +256,7 @@ func TestPublishSetsEveryOutputThatTheActionDeclares(t *testing.T) {
 	want := map[string]string{
 		"result": "refused", "exit-code": "1", "digest": "", "packages": "2", "findings": "3", "fixable": "1",
 		"critical": "1", "high": "1", "medium": "0", "low": "1", "none": "0", "unknown": "0",
+		"new": "", "reference": "", "attestations": "",
 		"report": "/temp/verdict.json", "sarif": "/temp/findings.sarif", "sbom": "/temp/sbom.cdx.json",
 		"html":    "/temp/report.html",
 		"reports": "json=/temp/verdict.json\nsarif=/temp/findings.sarif\ncyclonedx=/temp/sbom.cdx.json\nhtml=/temp/report.html\ncyclonedx=sbom.json",

@@ -12,7 +12,9 @@ func TestHowTheRunBuildsIsSaidAsGitHubSaysIt(t *testing.T) {
 		"GITHUB_WORKFLOW_REF": "acme/app/.github/workflows/release.yml@refs/tags/v1", "GITHUB_REF": "refs/tags/v1",
 		"RUNNER_ENVIRONMENT": "github-hosted", "GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "2",
 	}
-	of := func(env map[string]string) *Adapter { return &Adapter{getenv: func(name string) string { return env[name] }} }
+	of := func(env map[string]string) *Adapter {
+		return &Adapter{getenv: func(name string) string { return env[name] }}
+	}
 	b := of(env).build()
 	if b == nil {
 		t.Fatal("nothing is said")

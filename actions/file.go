@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core/gate"
@@ -27,13 +28,18 @@ func outputsOf(r *gate.Result) []gate.Fact {
 		}
 		all = append(all, written.Format+"="+written.Path)
 	}
-	return append(r.Facts(), gate.Fact{Name: "report", Value: first["json"]}, gate.Fact{Name: "sarif", Value: first["sarif"]},
+	since := ""
+	if b := r.Verdict.Baseline; b != nil {
+		since = strconv.Itoa(b.New)
+	}
+	return append(append(r.Facts(), publishedOutputs(r.Published)...), gate.Fact{Name: "new", Value: since},
+		gate.Fact{Name: "report", Value: first["json"]}, gate.Fact{Name: "sarif", Value: first["sarif"]},
 		gate.Fact{Name: "sbom", Value: first["cyclonedx"]}, gate.Fact{Name: "html", Value: first["html"]},
 		gate.Fact{Name: "reports", Value: strings.Join(all, "\n")})
 }
 
-// setOutputs appends to the runner's file of outputs; of two with one name, the later counts. The toolkit would frame values with a constant delimiter, which a
-// value can contain; this one is drawn for each value.
+// setOutputs appends to the runner's file of outputs; of two with one name, the later counts. The toolkit would frame values
+// with a constant delimiter, which a value can contain; this one is drawn for each value.
 //
 // https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings
 func (a *Adapter) setOutputs(outputs []gate.Fact) error {

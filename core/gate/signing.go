@@ -59,7 +59,7 @@ func signingSettings() []signingSetting {
 	const same = "the same: only what passed is signed"
 	row := func(name, value string, text func(*Signing) *string) signingSetting {
 		return signingSetting{Setting{Key: name, Flag: name, Variable: "CLEANBILL_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
-			Default: value, OnChange: same}, text}
+			Default: value, OnChange: same, Input: inputOf(name)}, text}
 	}
 	return []signingSetting{
 		row("key", "none: the platform's identity signs", func(s *Signing) *string { return &s.Key }),
@@ -74,6 +74,14 @@ func signingSettings() []signingSetting {
 		row("tuf-root", "none", func(s *Signing) *string { return &s.TUFRoot }),
 		row("signature-form", "bundles, and the older form where it carries as much", func(s *Signing) *string { return &s.Form }),
 	}
+}
+
+// inputOf is the input of the GitHub action for a setting; empty for those that are for the environment only.
+func inputOf(name string) string {
+	if slices.Contains([]string{"key", "signing-config", "trusted-root", flagPublicLog}, name) {
+		return name
+	}
+	return ""
 }
 
 // The settings of Signing that are not plain text.
@@ -91,7 +99,7 @@ func SigningSettings() []Setting {
 		all = append(all, s.Setting)
 	}
 	return append(all,
-		Setting{Key: flagPublicLog, Flag: flagPublicLog, Variable: variablePublicLog, Default: "`false`",
+		Setting{Key: flagPublicLog, Flag: flagPublicLog, Variable: variablePublicLog, Input: inputOf(flagPublicLog), Default: "`false`",
 			OnChange: "the same: only what passed is signed"},
 		Setting{Key: flagKMSVariable, Flag: flagKMSVariable, Variable: variableKMSVariable, Default: "those of known services",
 			OnChange: "the same: only what passed is signed"})

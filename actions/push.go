@@ -1,0 +1,79 @@
+package actions
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/report"
+)
+
+// publishing says where what passed goes and who signs it: a key, or else the identity that GitHub gives a job with the
+// permission id-token: write. Nil without the input push.
+func (a *Adapter) publishing() (*gate.Publishing, error) {
+	reference := a.input("push")
+	if reference == "" {
+		return nil, nil
+	}
+	inputs := map[string]string{}
+	for _, s := range gate.SigningSettings() {
+		if s.Input != "" {
+			inputs[s.Variable] = a.input(s.Input)
+		}
+	}
+	signing, err := gate.EnvironmentSigning(func(name string) string { return cmp.Or(inputs[name], a.getenv(name)) })
+	if err != nil {
+		return nil, err
+	}
+	p := &gate.Publishing{Reference: reference, Signing: signing}
+	switch said := a.input("provenance"); said {
+	case "", "false":
+		return p, nil
+	case "true":
+	default:
+		return nil, &core.Failure{Doing: "read the input provenance", Err: fmt.Errorf("%q is neither true nor false", said), Usage: true}
+	}
+	if p.Build = a.build(); p.Build == nil {
+		return nil, &core.Failure{Doing: "say how the image was built", Usage: true,
+			Err: errors.New("the runner's variables name no workflow, commit or kind of runner"), Hint: "leave the input provenance out"}
+	}
+	return p, nil
+}
+
+// showPublished says in the log what was pushed and attested; nothing if nothing was.
+func showPublished(w io.Writer, p *gate.Published) error {
+	if p == nil {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
+	for _, x := range p.Attestations {
+		if x.PredicateType != "" {
+			fmt.Fprintf(&b, "attested    %s of %s\n", report.SafeText(x.PredicateType), x.Subject.Short())
+		}
+	}
+	for _, host := range p.Hosts {
+		fmt.Fprintf(&b, "asked       %s\n", report.SafeText(host))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// publishedOutputs are where what was pushed is, and what is attested to it, one a line, as TYPE=DIGEST. They are empty if
+// nothing was.
+func publishedOutputs(p *gate.Published) []gate.Fact {
+	reference, attestations := "", []string{}
+	if p != nil {
+		reference = p.Reference
+		for _, x := range p.Attestations {
+			if x.PredicateType != "" && x.Subject == p.Digest {
+				attestations = append(attestations, x.PredicateType+"="+string(x.Digest))
+			}
+		}
+	}
+	return []gate.Fact{{Name: "reference", Value: reference}, {Name: "attestations", Value: strings.Join(attestations, "\n")}}
+}
