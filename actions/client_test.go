@@ -4,10 +4,15 @@ package actions_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cleanbill-ci/cleanbill/testdata/clients"
@@ -21,7 +26,10 @@ const (
 // TestClientActionlint checks every workflow that this repository has or publishes, against action.yml too.
 func TestClientActionlint(t *testing.T) {
 	root := clients.Root(t)
-	files := []string{filepath.Join(root, exampleFile)}
+	files, err := filepath.Glob(filepath.Join(root, "examples", "github", "*.yml"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("examples: %v, %v", files, err)
+	}
 	own, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	if err != nil || len(own) == 0 {
 		t.Fatalf("workflows: %v, %v", own, err)
@@ -37,7 +45,11 @@ func TestClientActionsArePinned(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("workflows: %v, %v", files, err)
 	}
-	for _, file := range append(files, filepath.Join(clients.Root(t), exampleFile)) {
+	examples, err := filepath.Glob(filepath.Join(clients.Root(t), "examples", "github", "*.yml"))
+	if err != nil || len(examples) < 2 {
+		t.Fatalf("examples: %v, %v", examples, err)
+	}
+	for _, file := range append(files, examples...) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -183,6 +195,94 @@ jobs:
 	}
 }
 
+// TestClientExampleOfAPullRequest runs the example for requests that bring a flaw: with a token that may comment, and with a fork's.
+func TestClientExampleOfAPullRequest(t *testing.T) {
+	project := clients.Prepare(t)
+	project.Copy(t, "examples/github/pull-request.yml", ".github/workflows/request.yml")
+	project.Write(t, ".cleanbill.yaml", "version: 1\nextends: none\nstarter-ok: true\nadvisories: {source: starter}\n"+
+		"require: [packages]\nrules: [{name: secret, when: 'finding.kind == \"secret\"', action: fail}]\n")
+	project.Commit(t)
+	base := commitOf(t, project.Dir)
+	// A name that is a command, a mention and markup, and a secret that no policy lets pass.
+	project.Write(t, "a ::error:: @octocat <img src=x> ](http://evil.example).env", "AWS_SECRET="+"AKIA"+"Q6FZXJ2YTRNDPWKG\n")
+	if out, code := clients.Run(t, project.Dir, nil, "git", "add", "--all"); code != 0 {
+		t.Fatal(out)
+	}
+	if out, code := clients.Run(t, project.Dir, nil, "git", "-c", "user.name=test", "-c", "user.email=test@example.invalid",
+		"commit", "--quiet", "--message=change"); code != 0 {
+		t.Fatal(out)
+	}
+	head := commitOf(t, project.Dir)
+	act := newAct(t, project.Dir)
+	for name, tc := range map[string]struct {
+		base, from string
+		status     int
+		comments   int
+	}{
+		"its own branch":        {base, "acme/app", http.StatusCreated, 1},
+		"a fork, which may not": {base, "mallory/app", http.StatusForbidden, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mutex sync.Mutex
+			var bodies []string
+			api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				switch {
+				case r.Method == http.MethodPost && tc.status == http.StatusCreated:
+					raw, _ := io.ReadAll(r.Body)
+					bodies = append(bodies, string(raw))
+					w.WriteHeader(tc.status)
+				case r.Method == http.MethodPost, r.URL.Path == "/user":
+					http.Error(w, "{}", http.StatusForbidden)
+				default:
+					fmt.Fprint(w, "[]")
+				}
+			}))
+			defer api.Close()
+			event := filepath.Join(t.TempDir(), "event.json")
+			payload := fmt.Sprintf(`{"action":"opened","number":7,"pull_request":{"number":7,"base":{"sha":%q,"ref":"main","repo":{"full_name":"acme/app"}},`+
+				`"head":{"sha":%q,"ref":"topic","repo":{"full_name":%q}}}}`, tc.base, head, tc.from)
+			if err := os.WriteFile(event, []byte(payload), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			run := act.run(t, "pull_request", "--eventpath", event, "--env", "GITHUB_API_URL="+api.URL, "--env", "GITHUB_REPOSITORY=acme/app",
+				"--secret", "GITHUB_TOKEN=token-of-the-job")
+			if run.exit == 0 || !strings.Contains(run.log, "exit status 1") {
+				t.Errorf("want exit status 1\n%s", run.log)
+			}
+			if uploaded := strings.Contains(run.log, "uploaded to code scanning"); uploaded != (tc.from == "acme/app") {
+				t.Errorf("uploaded to code scanning: %v\n%s", uploaded, run.log)
+			}
+			if len(bodies) != tc.comments {
+				t.Errorf("%d comments were written: %q\n%s", len(bodies), bodies, run.log)
+			}
+			for _, b := range bodies {
+				if forged := regexp.MustCompile(`@octocat|<img|[^\\]\]\(http`).FindString(b); forged != "" {
+					t.Errorf("the comment has %q: %s", forged, b)
+				}
+			}
+			if strings.Contains(run.log, "token-of-the-job") {
+				t.Error("the log has the token")
+			}
+			for _, c := range run.commands { // act looks for the last "::" of a line, and GitHub for the first
+				if c.Command == "error" && !strings.HasPrefix(c.KvPairs["title"], "aws-access-token (high)") {
+					t.Errorf("a name became a command: %+v", c)
+				}
+			}
+		})
+	}
+}
+
+func commitOf(t *testing.T, dir string) string {
+	t.Helper()
+	out, code := clients.Run(t, dir, nil, "git", "rev-parse", "HEAD")
+	if code != 0 {
+		t.Fatal(out)
+	}
+	return strings.TrimSpace(out)
+}
+
 // act runs workflows on this machine, without network: the actions that they use are given to it.
 type act struct {
 	program string
@@ -201,6 +301,17 @@ func newAct(t *testing.T, dir string) *act {
 	if err := os.WriteFile(filepath.Join(keep, "action.yml"), []byte(standIn), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// And one for code scanning.
+	scanning := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(scanning, "upload-sarif"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	upload := "name: upload\ndescription: upload\ninputs:\n  sarif_file: {description: p}\n" +
+		"runs:\n  using: composite\n  steps:\n    - shell: bash\n      env:\n        SARIF: ${{ inputs.sarif_file }}\n" +
+		"      run: grep -q '\"version\":\"2.1.0\"' \"$SARIF\" && echo 'uploaded to code scanning'\n"
+	if err := os.WriteFile(filepath.Join(scanning, "upload-sarif", "action.yml"), []byte(upload), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	home := t.TempDir()
 	a := &act{
 		program: clients.Tool(t, "act"),
@@ -211,6 +322,7 @@ func newAct(t *testing.T, dir string) *act {
 			"--env", "CLEANBILL_ADVISORIES=starter", // no network is needed
 			"--local-repository", "cleanbill-ci/cleanbill@" + pin(t) + "=" + clients.Root(t),
 			"--local-repository", "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02=" + keep,
+			"--local-repository", "github/codeql-action@8aad20d150bbac5944a9f9d289da16a4b0d87c1e=" + scanning,
 		},
 	}
 	// The action builds with the caches of whoever runs the tests.
