@@ -101,13 +101,13 @@ func TestAPromotionThatDiesLeavesNothingUnderTheName(t *testing.T) {
 	d.published()
 	step := 3
 	if testing.Short() {
-		step = 11
+		step = 31
 	}
 	for fails := 1; ; fails += step {
 		to := d.beside()
-		to.fails = fails
+		to.dies(fails, false)
 		_, err := d.gate().Promote(context.Background(), d.promotion(to))
-		if !to.failed {
+		if !to.died() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestAPromotionThatDiesLeavesNothingUnderTheName(t *testing.T) {
 		if err == nil || to.tagged() != "" {
 			t.Fatalf("after a failure at write %d: %v, the tag names %q", fails, err, to.tagged())
 		}
-		to.fails = 0
+		to.dies(0, false)
 		if _, err := d.gate().Promote(context.Background(), d.promotion(to)); err != nil || to.tagged() != d.digest {
 			t.Fatalf("after a failure at write %d and another run: %v, the tag names %q", fails, err, to.tagged())
 		}
@@ -151,7 +151,7 @@ func TestNothingIsPromotedWithoutASummaryThatCounts(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error()+core.HintOf(err), tc.says) {
 			t.Errorf("%s: got %v, want %q", name, err, tc.says)
 		}
-		if to.writes > 0 {
+		if to.stored() > 0 {
 			t.Errorf("%s: something was written", name)
 		}
 	}

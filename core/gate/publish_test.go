@@ -61,24 +61,51 @@ func storing(r *http.Request) bool {
 }
 
 func (d *dock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !storing(r) {
-		d.held.ServeHTTP(w, r)
-		return
-	}
 	d.mu.Lock()
-	d.writes++
-	failing := d.fails > 0 && d.writes >= d.fails // it stays dead
+	held, failing, after := d.held, false, d.after
+	if storing(r) {
+		d.writes++
+		failing = d.fails > 0 && d.writes >= d.fails // it stays dead
+	}
 	first := failing && !d.failed
 	d.failed = d.failed || failing
 	d.mu.Unlock()
 	if !failing {
-		d.held.ServeHTTP(w, r)
+		held.ServeHTTP(w, r)
 		return
 	}
-	if first && d.after {
-		d.held.ServeHTTP(httptest.NewRecorder(), r)
+	if first && after {
+		held.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	panic(http.ErrAbortHandler) // the connection breaks
+}
+
+// dies makes the registry drop that write and all later ones, counted from now; 0 lets it live.
+func (d *dock) dies(write int, after bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes, d.fails, d.after, d.failed = 0, write, after, false
+}
+
+// died reports whether a write was dropped.
+func (d *dock) died() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
+}
+
+// stored counts the writes that were tried.
+func (d *dock) stored() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writes
+}
+
+// empties puts an empty registry in its place.
+func (d *dock) empties(o ...server.Option) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = server.New(append(o, server.Logger(log.New(io.Discard, "", 0)))...)
 }
 
 func newDock(t *testing.T, o ...server.Option) *dock {
@@ -242,13 +269,13 @@ func TestARegistryThatDiesLeavesNothingUnderTheName(t *testing.T) {
 				d := newDock(t, o...)
 				step := 5
 				if testing.Short() {
-					step = 29
+					step = 57
 				}
 				for fails := 1; ; fails += step {
-					d.held = server.New(append(slices.Clone(o), server.Logger(log.New(io.Discard, "", 0)))...)
-					d.writes, d.fails, d.after, d.failed = 0, fails, after, false
+					d.empties(slices.Clone(o)...)
+					d.dies(fails, after)
 					_, err := d.gate().Run(context.Background(), d.plan())
-					if !d.failed {
+					if !d.died() {
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -263,7 +290,7 @@ func TestARegistryThatDiesLeavesNothingUnderTheName(t *testing.T) {
 					case err == nil:
 						t.Fatalf("no error for a failure at write %d", fails)
 					}
-					d.fails = 0
+					d.dies(0, false)
 					if _, err := d.gate().Run(context.Background(), d.plan()); err != nil {
 						t.Fatalf("after a failure at write %d: %v", fails, err)
 					}
@@ -284,8 +311,8 @@ func TestWhatIsRefusedIsNotPushed(t *testing.T) {
 	if err != nil || r.Verdict.Decision == core.Passed || r.Published != nil {
 		t.Errorf("%v, %+v", err, r)
 	}
-	if d.writes > 0 || d.tagged() != "" {
-		t.Errorf("%d writes, the tag names %q", d.writes, d.tagged())
+	if d.stored() > 0 || d.tagged() != "" {
+		t.Errorf("%d writes, the tag names %q", d.stored(), d.tagged())
 	}
 }
 
@@ -297,13 +324,11 @@ func TestATagThatNamesAnotherImageIsMovedLast(t *testing.T) {
 	d.must(err)
 	d.must(remote.Write(ref, older))
 	before := d.tagged()
-	d.mu.Lock()
-	d.writes, d.fails = 0, 20
-	d.mu.Unlock()
+	d.dies(20, false)
 	if _, err := d.gate().Run(context.Background(), d.plan()); err == nil || d.tagged() != before {
 		t.Errorf("%v, the tag names %s, want %s", err, d.tagged(), before)
 	}
-	d.fails = 0
+	d.dies(0, false)
 	if _, err := d.gate().Run(context.Background(), d.plan()); err != nil || d.tagged() != d.digest {
 		t.Errorf("%v, the tag names %s, want %s", err, d.tagged(), d.digest)
 	}
@@ -390,7 +415,7 @@ func TestWhatCannotBePublishedIsKnownBeforeAnythingIsRead(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error()+core.HintOf(err), tc.says) || gate.ExitCode(r, err) != core.ExitUsage {
 			t.Errorf("%s: got %v (exit %d), want %q", name, err, gate.ExitCode(r, err), tc.says)
 		}
-		if d.writes > 0 {
+		if d.stored() > 0 {
 			t.Fatalf("%s: something was written", name)
 		}
 	}
