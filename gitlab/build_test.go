@@ -12,7 +12,9 @@ func TestHowTheJobBuildsIsSaidAsGitLabSaysIt(t *testing.T) {
 		"CI_COMMIT_REF_NAME": "main", "CI_RUNNER_ID": "12", "CI_RUNNER_VERSION": "18.2.1", "CI_JOB_NAME": "push",
 		"CI_JOB_URL": "https://gitlab.example/acme/app/-/jobs/7", "CI_JOB_STARTED_AT": "2026-11-27T10:00:00Z",
 	}
-	of := func(env map[string]string) *Adapter { return &Adapter{getenv: func(name string) string { return env[name] }} }
+	of := func(env map[string]string) *Adapter {
+		return &Adapter{getenv: func(name string) string { return env[name] }}
+	}
 	b := of(env).build()
 	if b == nil {
 		t.Fatal("nothing is said")
