@@ -95,13 +95,14 @@ func Attach(ctx context.Context, r *registry.Repository, all []Attachment) ([]co
 		return nil, nil
 	}
 	blobs := map[core.Digest][]byte{verify.DigestOf([]byte(emptyConfig)): []byte(emptyConfig)}
-	manifests, descriptors := make([][]byte, len(all)), make([]registry.Descriptor, len(all))
+	referrers, digests := make([]registry.Referrer, len(all)), make([]core.Digest, len(all))
 	for i, a := range all {
 		blobs[verify.DigestOf(a.Content)] = a.Content
-		var err error
-		if manifests[i], descriptors[i], err = a.manifest(); err != nil {
+		raw, d, err := a.manifest()
+		if err != nil {
 			return nil, err
 		}
+		referrers[i], digests[i] = registry.Referrer{Subject: a.Subject.Digest, Descriptor: d, Raw: raw}, d.Digest
 	}
 	g, uploading := errgroup.WithContext(ctx)
 	g.SetLimit(parallelUploads)
@@ -114,46 +115,10 @@ func Attach(ctx context.Context, r *registry.Repository, all []Attachment) ([]co
 	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("upload attestations: %w", err)
 	}
-	listed := make([]bool, len(all))
-	g, putting := errgroup.WithContext(ctx)
-	g.SetLimit(parallelUploads)
-	for i := range all {
-		g.Go(func() (err error) {
-			listed[i], err = r.PutManifest(putting, string(descriptors[i].Digest), manifests[i], descriptors[i].MediaType)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := r.PutReferrers(ctx, referrers); err != nil {
 		return nil, fmt.Errorf("attach: %w", err)
 	}
-	return digestsOf(descriptors), list(ctx, r, all, descriptors, listed)
-}
-
-func digestsOf(descriptors []registry.Descriptor) []core.Digest {
-	out := make([]core.Digest, len(descriptors))
-	for i, d := range descriptors {
-		out[i] = d.Digest
-	}
-	return out
-}
-
-// list adds what the registry does not list by itself to the tags, one for each subject.
-func list(ctx context.Context, r *registry.Repository, all []Attachment, descriptors []registry.Descriptor, listed []bool) error {
-	unlisted := map[core.Digest][]registry.Descriptor{}
-	for i, a := range all {
-		if !listed[i] {
-			unlisted[a.Subject.Digest] = append(unlisted[a.Subject.Digest], descriptors[i])
-		}
-	}
-	g, listing := errgroup.WithContext(ctx)
-	g.SetLimit(parallelUploads)
-	for subject, add := range unlisted {
-		g.Go(func() error { return r.List(listing, subject, add) })
-	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("list attestations: %w", err)
-	}
-	return nil
+	return digests, nil
 }
 
 // Sign makes one bundle that says the statement, and an attachment of it for each of the manifests that it is about.

@@ -62,7 +62,7 @@ func (c *copier) attached(ctx context.Context, subject core.Digest, depth int) e
 	if len(all) > 0 && depth == maxAttachedDepth {
 		return fmt.Errorf("what belongs to the image is nested deeper than %d", maxAttachedDepth)
 	}
-	var unlisted []registry.Descriptor
+	var referrers []registry.Referrer
 	for _, a := range all {
 		if c.copied++; c.copied > maxAttached {
 			return fmt.Errorf("more than %d manifests belong to the image", maxAttached)
@@ -73,18 +73,14 @@ func (c *copier) attached(ctx context.Context, subject core.Digest, depth int) e
 			}
 			continue
 		}
-		listed, d, err := c.referrer(ctx, a.Manifest)
+		d, err := c.referrer(ctx, a.Manifest)
 		if err != nil {
 			return fmt.Errorf("copy %s, which belongs to %s: %w", a.Digest.Short(), subject.Short(), err)
 		}
-		if !listed {
-			unlisted = append(unlisted, d)
-		}
+		referrers = append(referrers, registry.Referrer{Subject: subject, Descriptor: d, Raw: a.Raw})
 	}
-	if len(unlisted) > 0 {
-		if err := c.to.List(ctx, subject, unlisted); err != nil {
-			return err
-		}
+	if err := c.to.PutReferrers(ctx, referrers); err != nil {
+		return fmt.Errorf("copy what belongs to %s: %w", subject.Short(), err)
 	}
 	for _, a := range all {
 		if a.Tag == "" {
@@ -96,8 +92,8 @@ func (c *copier) attached(ctx context.Context, subject core.Digest, depth int) e
 	return nil
 }
 
-// referrer copies one manifest with what it holds, and says how it is listed.
-func (c *copier) referrer(ctx context.Context, m registry.Manifest) (listed bool, d registry.Descriptor, err error) {
+// referrer copies what one manifest holds, and says how the manifest is listed, which is for later.
+func (c *copier) referrer(ctx context.Context, m registry.Manifest) (d registry.Descriptor, err error) {
 	var says struct {
 		MediaType    string                     `json:"mediaType"`
 		ArtifactType string                     `json:"artifactType"`
@@ -105,7 +101,7 @@ func (c *copier) referrer(ctx context.Context, m registry.Manifest) (listed bool
 		Annotations  map[string]string          `json:"annotations"`
 	}
 	if err := json.Unmarshal(m.Raw, &says); err != nil {
-		return false, d, fmt.Errorf("it is not JSON of the right form: %s", redact.Limited(err.Error(), 200))
+		return d, fmt.Errorf("it is not JSON of the right form: %s", redact.Limited(err.Error(), 200))
 	}
 	d = registry.Descriptor{MediaType: says.MediaType, ArtifactType: says.ArtifactType, Digest: m.Digest, Size: int64(len(m.Raw)),
 		Annotations: says.Annotations}
@@ -118,17 +114,17 @@ func (c *copier) referrer(ctx context.Context, m registry.Manifest) (listed bool
 	source := stored{c.from, target.Descriptor{MediaType: d.MediaType, Digest: m.Digest, Size: d.Size}, m.Raw}
 	p := pusher{repository: c.to, source: source, seen: map[core.Digest]bool{}}
 	if err := p.collect(ctx, node{source.top, m.Raw}, 0); err != nil {
-		return false, d, err
+		return d, err
 	}
 	if err := p.blobs(ctx); err != nil {
-		return false, d, err
+		return d, err
 	}
-	for _, n := range p.manifests { // it comes last
-		if listed, err = c.to.PutManifest(ctx, string(n.Digest), n.raw, n.MediaType); err != nil {
-			return false, d, err
+	for _, n := range p.manifests[:len(p.manifests)-1] { // it comes last
+		if _, err = c.to.PutManifest(ctx, string(n.Digest), n.raw, n.MediaType); err != nil {
+			return d, err
 		}
 	}
-	return listed, d, nil
+	return d, nil
 }
 
 // older adds the layers under a tag of the older form to those of the destination.

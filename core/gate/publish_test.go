@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -353,6 +355,58 @@ func TestTwoSignersDoNotOverwriteEachOther(t *testing.T) {
 	// ECDSA signatures differ each time, so each signer has bundles of its own.
 	if _, n := d.heard(d.digest); n != signers*6 {
 		t.Errorf("%d bundles are found, want %d", n, signers*6)
+	}
+}
+
+// forgetful says of referrers that it lists them, and drops the first ones, as registries do that lose one of two which
+// arrive together.
+type forgetful struct {
+	http.Handler
+	drops atomic.Int64
+}
+
+func (f *forgetful) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		var m struct{ Subject struct{ Digest string } }
+		if json.Unmarshal(raw, &m) == nil && m.Subject.Digest != "" {
+			w.Header().Set("OCI-Subject", m.Subject.Digest)
+			if f.drops.Add(-1) >= 0 {
+				w.WriteHeader(http.StatusCreated)
+				return
+			}
+		}
+		r.Body = io.NopCloser(bytes.NewReader(raw))
+	}
+	f.Handler.ServeHTTP(w, r)
+}
+
+func TestWhatARegistryForgetsIsSaidAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		drops int64
+		ok    bool
+	}{
+		"some referrers": {7, true},
+		"each":           {1 << 30, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDock(t, server.WithReferrersSupport(true))
+			f := &forgetful{Handler: d.held}
+			f.drops.Store(test.drops)
+			d.held = f
+			_, err := d.gate().Run(context.Background(), d.plan())
+			if test.ok {
+				d.must(err)
+				d.complete()
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "says that it lists") || d.tagged() != "" {
+				t.Errorf("got %v; the tag names %q", err, d.tagged())
+			}
+		})
 	}
 }
 

@@ -3,14 +3,10 @@ package registry
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -128,81 +124,28 @@ func (s streamed) Compressed() (io.ReadCloser, error) { return s.open() }
 // Uncompressed implements v1.Layer. Nobody asks for it.
 func (s streamed) Uncompressed() (io.ReadCloser, error) { return nil, errors.New("it is not known") }
 
-// PutManifest stores a manifest under a tag or its own digest, as Put does, but writes no list of referrers. It says whether
-// the registry lists by itself what the manifest's subject refers to.
+// PutManifest stores a manifest under a tag or its own digest, as Put does, but writes no list of referrers. It returns the digest
+// under which the registry says that it lists the manifest as a referrer by itself; empty if it does not.
 //
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject
-func (r *Repository) PutManifest(ctx context.Context, identifier string, manifest []byte, mediaType string) (listed bool, err error) {
+func (r *Repository) PutManifest(ctx context.Context, identifier string, manifest []byte, mediaType string) (listed core.Digest, err error) {
 	u := url.URL{Scheme: "https", Host: r.repo.RegistryStr(), Path: "/v2/" + r.repo.RepositoryStr() + "/manifests/" + identifier}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), bytes.NewReader(manifest))
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	req.Header.Set("Content-Type", mediaType)
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return false, r.explain(err, "upload")
+		return "", r.explain(err, "upload")
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return false, r.explain(network.ReadStatus(resp), "upload")
+		return "", r.explain(network.ReadStatus(resp), "upload")
 	}
 	if announced := resp.Header.Get("Docker-Content-Digest"); announced != "" && announced != string(verify.DigestOf(manifest)) {
-		return false, advice.Unavailable("the registry, or something between it and here, changes content: use nothing from there",
+		return "", advice.Unavailable("the registry, or something between it and here, changes content: use nothing from there",
 			"%s stored the manifest as %s", r.host(), redact.Limited(announced, 100))
 	}
-	return resp.Header.Get("OCI-Subject") != "", nil
-}
-
-// maxListings is how often the list of referrers is written, where others write it as well.
-const maxListings = 12
-
-// Settle waits for as long as what was written has to stay to count as staying: longer than another writer takes from reading
-// it to writing it. Two who collide do not wait for the same time.
-func (r *Repository) Settle(ctx context.Context) error {
-	d := r.options.Patience.Delay
-	return network.Sleep(ctx, d*3/10+rand.N(d*4/10+1))
-}
-
-// List adds descriptors to the tag that lists the referrers of a digest in a registry without the API. Nothing protects
-// that tag from two writers who both keep what they read, so it is read again after it was written, and written again
-// until what was added stays.
-//
-// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema
-func (r *Repository) List(ctx context.Context, subject core.Digest, add []Descriptor) error {
-	tag := FallbackTag(subject)
-	stayed := false
-	for attempt := 0; attempt < maxListings; attempt++ {
-		list, err := r.referrersTag(ctx, subject)
-		if err != nil {
-			return err
-		}
-		if len(list) > maxReferrers {
-			return fmt.Errorf("%s lists more than %d referrers of %s", r.host(), maxReferrers, subject.Short())
-		}
-		missing := slices.DeleteFunc(slices.Clone(add), func(d Descriptor) bool {
-			return slices.ContainsFunc(list, func(l Descriptor) bool { return l.Digest == d.Digest })
-		})
-		switch {
-		case len(missing) == 0 && (stayed || attempt == 0):
-			return nil
-		case len(missing) == 0:
-			stayed = true
-		default:
-			stayed = false
-			raw, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": types.OCIImageIndex,
-				"manifests": append(list, missing...)})
-			if err != nil {
-				return err
-			}
-			if _, err := r.PutManifest(ctx, tag, raw, string(types.OCIImageIndex)); err != nil {
-				return err
-			}
-		}
-		if err := r.Settle(ctx); err != nil {
-			return err
-		}
-	}
-	return advice.Unavailable("run it again when nobody else attaches something to it",
-		"the list of referrers of %s was overwritten by others %d times", subject.Short(), maxListings)
+	return core.Digest(resp.Header.Get("OCI-Subject")), nil
 }
