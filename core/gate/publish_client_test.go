@@ -20,17 +20,14 @@ import (
 )
 
 // TestClientCosignAcceptsWhatIsPushedToRealRegistries publishes an index, signs it once more in a second job, promotes it, and
-// asks stock cosign of the index and each platform: in a registry that lists referrers and in one that does not.
+// asks stock cosign of the index and each platform: in a registry that lists referrers and in two that do not.
 func TestClientCosignAcceptsWhatIsPushedToRealRegistries(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, string) *exec.Cmd{
 		"olareg, which lists referrers": func(t *testing.T, port string) *exec.Cmd {
 			return exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
 		},
-		"Debian's docker-registry, which does not": func(t *testing.T, port string) *exec.Cmd {
-			config := filepath.Join(t.TempDir(), "config.yml")
-			write(t, config, fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %q}\nhttp: {addr: '127.0.0.1:%s'}\n", t.TempDir(), port))
-			return exec.CommandContext(t.Context(), clients.Tool(t, "docker-registry"), "serve", config)
-		},
+		"Debian's docker-registry, which does not": distribution("docker-registry"),
+		"distribution v3, which does not":          distribution("distribution"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDock(t)
@@ -54,6 +51,16 @@ func TestClientCosignAcceptsWhatIsPushedToRealRegistries(t *testing.T) {
 			}
 			cosignAccepts(t, d, r.Evidence.Subjects, "/released/app")
 		})
+	}
+}
+
+// distribution starts a program of the distribution project, which keeps what it gets in files.
+func distribution(program string) func(*testing.T, string) *exec.Cmd {
+	return func(t *testing.T, port string) *exec.Cmd {
+		config := filepath.Join(t.TempDir(), "config.yml")
+		write(t, config, fmt.Sprintf("version: 0.1\nstorage:\n  filesystem: {rootdirectory: %q}\nhttp: {addr: '127.0.0.1:%s'}\n",
+			t.TempDir(), port))
+		return exec.CommandContext(t.Context(), clients.Tool(t, program), "serve", config)
 	}
 }
 
