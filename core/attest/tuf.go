@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,21 +20,19 @@ import (
 //
 // https://theupdateframework.github.io/specification/latest/
 func (o SignerOptions) target(ctx context.Context, name string) ([]byte, error) {
-	at, first := tuf.DefaultMirror, tuf.DefaultRoot()
+	first := tuf.DefaultRoot()
+	u, err := serviceURL("--tuf-mirror", cmp.Or(o.TUFMirror, tuf.DefaultMirror))
+	if err != nil {
+		return nil, err
+	}
 	if o.TUFMirror != "" {
 		if o.TUFRoot == "" {
 			return nil, advice.Misuse("name the root.json that the repository began with, as --tuf-root",
-				"nothing says whom to believe of what %s distributes", o.TUFMirror)
+				"nothing says whom to believe of what %s distributes", u.Host)
 		}
-		var err error
 		if first, err = o.document("root of a TUF repository", "tuf", o.TUFRoot); err != nil {
 			return nil, err
 		}
-		at = o.TUFMirror
-	}
-	u, err := serviceURL("--tuf-mirror", at)
-	if err != nil {
-		return nil, err
 	}
 	client, err := tuf.New(&tuf.Options{Root: first, RepositoryBaseURL: u.String(), DisableLocalCache: true, Context: ctx,
 		Fetcher: mirror{ctx, o}})
