@@ -29,10 +29,14 @@ type SummaryDemands struct {
 
 // Summarized is what a summary that counts says.
 type Summarized struct {
-	Verifier, Resource, Policy string
-	PolicyDigest               core.Digest
-	Verified                   time.Time
-	Levels                     []string
+	Verifier string `json:"verifier"`
+	Resource string `json:"resource"`
+	// Policy is the address of the policy, as the summary says it.
+	Policy       string      `json:"policy"`
+	PolicyDigest core.Digest `json:"policyDigest"`
+	// Verified is when it passed.
+	Verified time.Time `json:"verified"`
+	Levels   []string  `json:"levels"`
 }
 
 // Read returns what a predicate of type TypeVSA says, or why that is not what is demanded. That somebody who is trusted

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +33,9 @@ copy its tag in the end. One of two things has to allow it:
   a summary of a verdict   --signed-by KEY, or --certificate-identity and --certificate-oidc-issuer: one of them has
                            to have signed that this digest passed the policy, not longer ago than --max-age
   a fresh verdict          otherwise: the image is judged again, in full, and signed and attested at its destination, as
-                           gate --push does`,
+                           gate --push does
+
+It ends with 0 if the copy has its tag, with 1 if nothing allows it, and with 3 if it could not be completed.`,
 		Example: `  cleanbill promote staging.example/app@sha256:… registry.example/app:1.4 --signed-by cosign.pub --max-age 24h
   cleanbill promote staging.example/app@sha256:… registry.example/app:1.4 --key cosign.key`,
 		Args: exactly(2, "a source and a destination"),
@@ -79,15 +83,35 @@ func (p *Program) promoteBySummary(cmd *cobra.Command, plan gate.Plan, destinati
 	if err != nil {
 		return err
 	}
+	p.exit = promotion.Decision.ExitCode()
 	if by.format == "json" {
 		e := json.NewEncoder(p.Stdout)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		return e.Encode(promotion)
 	}
-	_, err = fmt.Fprintf(p.Stdout, "promoted    %s\n            %s\nattached    %d manifests came with it\nallowed     by %s, as of %s, policy %s\n",
-		report.SafeText(promotion.Reference), promotion.Digest, promotion.Attached, report.SafeText(promotion.Signer),
-		promotion.Verified.UTC().Format(time.RFC3339), report.SafeText(promotion.Policy.Name))
+	return showPromotion(p.Stdout, promotion)
+}
+
+func showPromotion(w io.Writer, m *gate.Promotion) error {
+	var b strings.Builder
+	if m.Decision != core.Passed {
+		fmt.Fprintf(&b, "REFUSED  %s  %s\n", report.SafeText(m.Source), m.Digest)
+		for _, why := range m.Refusals {
+			fmt.Fprintf(&b, "  ! %s\n", report.SafeText(why))
+		}
+		for _, why := range m.Ignored {
+			fmt.Fprintf(&b, "  does not count: %s\n", report.SafeText(why))
+		}
+		fmt.Fprintf(&b, "Nothing was copied. Wanted is a summary that it passed the policy %s (%s).\n"+
+			"To judge it again instead, leave --signed-by and the identity out, and name who signs with --key.\n",
+			report.SafeText(m.Policy.Name), m.Policy.Digest.Short())
+	} else {
+		fmt.Fprintf(&b, "promoted    %s\n            %s\nattached    %d manifests came with it\nallowed     by %s, as of %s, policy %s\n",
+			report.SafeText(m.Reference), m.Digest, m.Attached, report.SafeText(m.Summary.Signer),
+			m.Summary.Verified.UTC().Format(time.RFC3339), report.SafeText(m.Policy.Name))
+	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

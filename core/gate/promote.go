@@ -3,9 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -34,23 +31,29 @@ type PromotePlan struct {
 	Limits Limits
 }
 
-// Promotion is what was copied.
+// Promotion is what was copied, or why nothing was.
 type Promotion struct {
+	// Decision is core.Refused if no summary that counts allows it. Refusals then say so, and Ignored what does not count.
+	Decision core.Decision `json:"decision"`
 	// Source is the image as it was named, and Reference the name of the copy.
 	Source    string      `json:"source"`
 	Reference string      `json:"reference"`
 	Digest    core.Digest `json:"digest"`
+	// Policy is the one that it has to have passed.
+	Policy core.PolicyRef `json:"policy"`
 	// Attached is how many manifests that belong to the image were copied with it.
-	Attached int `json:"attached"`
-	// Signer signed the summary that allows it, at the time Verified, by Policy.
-	Signer   string         `json:"signer"`
-	Verified time.Time      `json:"verified"`
-	Policy   core.PolicyRef `json:"policy"`
+	Attached int `json:"attached,omitempty"`
+	// Summary is the verdict that allows it.
+	Summary  *VerifiedSummary `json:"summary,omitempty"`
+	Refusals []string         `json:"refusals,omitempty"`
+	Ignored  []string         `json:"ignored,omitempty"`
 }
 
 // Promote copies an image that passed, by digest, with all that belongs to it, and gives the copy its name in the end. It
 // looks at nothing again: somebody who is trusted has to have signed a summary that says that this digest passed this
-// policy, not long ago. To judge again instead, run a plan that publishes with Attached.
+// policy, not long ago. Without that nothing is written. To judge again instead, run a plan that publishes with Attached.
+//
+// The error is a core.Failure if nobody could look, or if the copy could not be completed.
 func (g *Gate) Promote(ctx context.Context, p PromotePlan) (_ *Promotion, err error) {
 	if p.MaxAge == 0 {
 		p.MaxAge = DefaultSummaryAge
@@ -96,13 +99,16 @@ func (g *Gate) promote(ctx context.Context, p PromotePlan, tag name.Tag, trust s
 		return nil, &core.Failure{Doing: "promote " + shown(p.Source), Usage: true, Err: errors.New("it is no image in a registry"),
 			Hint: "publish it with: cleanbill gate TARGET --push " + tag.Name()}
 	}
-	bundles, err := t.Bundles(ctx, t.Subject.Digest)
-	if err != nil {
+	found := &Promotion{Source: t.Subject.Name, Reference: tag.Name(), Digest: t.Subject.Digest, Policy: by, Decision: core.Passed}
+	v := verifier{gate: g, trust: trust, repository: t.Repository,
+		plan: VerifyPlan{Summary: &SummaryDemands{Policy: by.Digest, MaxAge: p.MaxAge}}}
+	m := VerifiedManifest{Digest: t.Subject.Digest}
+	if err := v.verify(ctx, &m); err != nil {
 		return nil, err
 	}
-	found, err := findSummary(trust, bundles, t.Subject.Digest, by, p.MaxAge, g.Now())
-	if err != nil {
-		return nil, err
+	if found.Summary = m.Summary; len(m.Refusals) > 0 {
+		found.Decision, found.Refusals, found.Ignored = core.Refused, m.Refusals, m.Ignored
+		return found, nil
 	}
 	to, err := registry.Dial(ctx, tag.Repository, registry.Options{
 		Getenv: g.Getenv, Log: g.named("registry"), UserAgent: "cleanbill/" + g.Version, Write: true,
@@ -115,40 +121,8 @@ func (g *Gate) promote(ctx context.Context, p PromotePlan, tag name.Tag, trust s
 	if err := attest.Push(ctx, to, content); err != nil {
 		return nil, err
 	}
-	found.Source, found.Reference, found.Digest, found.Policy = t.Subject.Name, tag.Name(), t.Subject.Digest, by
 	if found.Attached, err = attest.CopyAttached(ctx, to, t.Repository, content); err != nil {
 		return nil, err
 	}
 	return found, attest.Tag(ctx, to, tag.TagStr(), content)
-}
-
-// findSummary returns who said that the digest passed the policy. The error says of each summary why it does not count.
-func findSummary(trust signature.Trust, bundles [][]byte, about core.Digest, by core.PolicyRef, most time.Duration, now time.Time) (*Promotion, error) {
-	var reasons []string
-	for _, raw := range bundles {
-		v, err := trust.Bundle(raw, about)
-		if err != nil {
-			reasons = append(reasons, err.Error())
-			continue
-		}
-		if v.PredicateType != attest.TypeVSA {
-			continue
-		}
-		said, err := attest.SummaryDemands{Policy: by.Digest, MaxAge: most}.Read(v.Predicate, now)
-		if err == nil {
-			return &Promotion{Signer: v.Signer, Verified: said.Verified}, nil
-		}
-		reasons = append(reasons, fmt.Sprintf("the summary by %s: %v", v.Signer, err))
-	}
-	slices.Sort(reasons)
-	reasons = slices.Compact(reasons)
-	if more := len(reasons) - maxReasons; more > 0 {
-		reasons = append(reasons[:maxReasons], fmt.Sprintf("and %d more", more))
-	}
-	why := ""
-	if len(reasons) > 0 {
-		why = ": " + strings.Join(reasons, "; ")
-	}
-	return nil, advice.Unavailable("judge it again: leave --signed-by and the identity out",
-		"nobody who is trusted says that %s passed the policy %s%s", about.Short(), by.Name, why)
 }

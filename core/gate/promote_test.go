@@ -81,7 +81,7 @@ func TestWhatPassedIsPromotedWithAllThatIsSaidOfIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if promotion.Digest != d.digest || to.tagged() != d.digest || promotion.Attached == 0 {
+			if promotion.Digest != d.digest || to.tagged() != d.digest || promotion.Attached == 0 || promotion.Summary == nil || promotion.Summary.Signer == "" {
 				t.Errorf("%+v, the tag names %s", promotion, to.tagged())
 			}
 			to.complete()
@@ -129,17 +129,18 @@ func TestNothingIsPromotedWithoutASummaryThatCounts(t *testing.T) {
 	d.published()
 	other := newDock(t, server.WithReferrersSupport(true))
 	for name, tc := range map[string]struct {
-		change func(*gate.PromotePlan)
-		later  time.Duration
-		says   string
+		change  func(*gate.PromotePlan)
+		later   time.Duration
+		says    string
+		refused bool
 	}{
-		"somebody else's":   {func(p *gate.PromotePlan) { p.Signers.Signers[0].Key = other.public() }, 0, "nobody who is trusted"},
-		"of another policy": {func(p *gate.PromotePlan) { p.Policy = "strict" }, 0, "it is about the policy"},
-		"too old":           {func(*gate.PromotePlan) {}, 8 * 24 * time.Hour, "at most 168h"},
-		"of the future":     {func(*gate.PromotePlan) {}, -time.Hour, "in the future"},
-		"nobody's":          {func(p *gate.PromotePlan) { p.Signers.Signers = nil }, 0, "nobody is named"},
-		"no name":           {func(p *gate.PromotePlan) { p.Destination = strings.TrimSuffix(p.Destination, ":1") }, 0, "names no tag"},
-		"no registry's":     {func(p *gate.PromotePlan) { p.Source = "oci:" + d.layout }, 0, "no image in a registry"},
+		"somebody else's":   {func(p *gate.PromotePlan) { p.Signers.Signers[0].Key = other.public() }, 0, "nobody whose word counts attested a verdict", true},
+		"of another policy": {func(p *gate.PromotePlan) { p.Policy = "strict" }, 0, "it is about the policy", true},
+		"too old":           {func(*gate.PromotePlan) {}, 8 * 24 * time.Hour, "at most 168h", true},
+		"of the future":     {func(*gate.PromotePlan) {}, -time.Hour, "in the future", true},
+		"nobody's":          {func(p *gate.PromotePlan) { p.Signers.Signers = nil }, 0, "nobody is named", false},
+		"no name":           {func(p *gate.PromotePlan) { p.Destination = strings.TrimSuffix(p.Destination, ":1") }, 0, "names no tag", false},
+		"no registry's":     {func(p *gate.PromotePlan) { p.Source = "oci:" + d.layout }, 0, "no image in a registry", false},
 	} {
 		to := d.beside()
 		p := d.promotion(to)
@@ -147,9 +148,16 @@ func TestNothingIsPromotedWithoutASummaryThatCounts(t *testing.T) {
 		g := d.gate()
 		now := g.Now
 		g.Now = func() time.Time { return now().Add(tc.later) }
-		_, err := g.Promote(context.Background(), p)
-		if err == nil || !strings.Contains(err.Error()+core.HintOf(err), tc.says) {
-			t.Errorf("%s: got %v, want %q", name, err, tc.says)
+		m, err := g.Promote(context.Background(), p)
+		said, refused := "", err == nil && m.Decision == core.Refused
+		switch {
+		case err != nil:
+			said = err.Error() + core.HintOf(err)
+		case refused:
+			said = strings.Join(m.Refusals, "\n")
+		}
+		if !strings.Contains(said, tc.says) || refused != tc.refused {
+			t.Errorf("%s: refused: %t, got %q, want %q", name, refused, said, tc.says)
 		}
 		if to.stored() > 0 {
 			t.Errorf("%s: something was written", name)

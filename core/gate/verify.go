@@ -70,10 +70,16 @@ type VerifiedManifest struct {
 	// Attestations are what trusted signers attested.
 	Attestations []VerifiedAttestation `json:"attestations"`
 	// Summary is the latest verdict that counts.
-	Summary *attest.Summarized `json:"summary,omitempty"`
+	Summary *VerifiedSummary `json:"summary,omitempty"`
 	// Refusals say what is missing, and Ignored what does not count, with the reason.
 	Refusals []string `json:"refusals"`
 	Ignored  []string `json:"ignored"`
+}
+
+// VerifiedSummary is a verdict that a trusted signer attested.
+type VerifiedSummary struct {
+	attest.Summarized
+	Signer string `json:"signer"`
 }
 
 // VerifiedAttestation is one statement of a trusted signer.
@@ -299,7 +305,7 @@ func (v *verifier) summarized(m *VerifiedManifest, verified signature.Verified) 
 		return err
 	}
 	if m.Summary == nil || s.Verified.After(m.Summary.Verified) {
-		m.Summary = &s
+		m.Summary = &VerifiedSummary{s, verified.Signer}
 	}
 	return nil
 }
