@@ -518,14 +518,16 @@ func TestClientSigstoreSignsWhatWeAccept(t *testing.T) {
 			i := pushImage(t)
 			s.cosign(t, nil, "sign", "--signing-config", with[0], "--trusted-root", with[1], "--new-bundle-format",
 				"--identity-token", fileOf(t, []byte(s.personal(t))), "--allow-http-registry", i.name.String())
-			err := s.weVerify(t, i, id, with[1])
-			if with == s.unlogged && err != nil {
+			// A log of the second version keeps the envelope as dsse 0.0.2.
+			if err := s.weVerify(t, i, id, with[1]); err != nil {
 				t.Errorf("we do not accept it: %v", err)
 			}
-			// cosign of the second version logs an envelope as dsse 0.0.2, which neither its successor nor sigstore-go does
-			// and reads any more. That is refused, with that reason, until they do.
-			if with != s.unlogged && (err == nil || !strings.Contains(err.Error(), "'0.0.2' not found")) {
-				t.Errorf("an entry that the library does not know: %v", err)
+			if err := s.weVerify(t, i, id, s.unlogged[1]); err != nil {
+				t.Errorf("we do not accept it without its log: %v", err)
+			}
+			nobody := signature.Trust{Identities: []signature.Identity{{Subject: "else-" + person, Issuer: s.issuer + "/people"}}}
+			if s.weVerify(t, i, nobody, with[1]) == nil {
+				t.Error("we accept it by somebody else")
 			}
 		})
 	}
@@ -534,6 +536,12 @@ func TestClientSigstoreSignsWhatWeAccept(t *testing.T) {
 		s.cosign(t, []string{"SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=" + s.logKey}, "sign", "--new-bundle-format=false", "--fulcio-url", s.fulcio,
 			"--tlog-upload=false", "--timestamp-server-url", s.stamps, "--identity-token", fileOf(t, []byte(s.personal(t))), "--allow-http-registry", i.name.String())
 		s.weAccept(t, i, id)
+	})
+	t.Run("logged key, bundle", func(t *testing.T) {
+		i, private := pushImage(t), newECDSA(t)
+		s.cosign(t, []string{"COSIGN_PASSWORD=" + password}, "sign", "--new-bundle-format", "--signing-config", s.signingConfig, "--trusted-root",
+			s.trustedRoot, "--key", fileOf(t, sealed(t, private, password)), "--allow-http-registry", i.name.String())
+		s.weAccept(t, i, trustIn(t, private.Public()))
 	})
 	for kind, private := range keyKinds(t) {
 		for _, form := range []string{"--new-bundle-format", "--new-bundle-format=false"} {

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ func (t Trust) Bundle(raw []byte, subject core.Digest) (Verified, error) {
 	if err := t.Check(); err != nil {
 		return Verified{}, err
 	}
-	var b bundle.Bundle
-	if err := b.UnmarshalJSON(raw); err != nil {
+	b, err := parseBundle(raw)
+	if err != nil {
 		return Verified{}, fmt.Errorf("it is not a Sigstore bundle: %w", err)
 	}
 	algorithm, digits, _ := strings.Cut(string(subject), ":")
@@ -39,9 +40,9 @@ func (t Trust) Bundle(raw []byte, subject core.Digest) (Verified, error) {
 		return Verified{}, fmt.Errorf("read the bundle: %w", err)
 	}
 	if content.Certificate() == nil {
-		return t.bundleByKey(&b, artifact)
+		return t.bundleByKey(b.Bundle, artifact)
 	}
-	return t.bundleByIdentity(&b, artifact)
+	return t.bundleByIdentity(b, content.Certificate(), artifact)
 }
 
 func (t Trust) bundleByKey(b *bundle.Bundle, artifact verify.ArtifactPolicyOption) (Verified, error) {
@@ -64,7 +65,7 @@ func (t Trust) bundleByKey(b *bundle.Bundle, artifact verify.ArtifactPolicyOptio
 	return Verified{}, errors.Join(failed...)
 }
 
-func (t Trust) bundleByIdentity(b *bundle.Bundle, artifact verify.ArtifactPolicyOption) (Verified, error) {
+func (t Trust) bundleByIdentity(b parsed, certificate *x509.Certificate, artifact verify.ArtifactPolicyOption) (Verified, error) {
 	if len(t.Identities) == 0 {
 		return Verified{}, errors.New("it is signed by an identity, and no identity is trusted")
 	}
@@ -76,11 +77,15 @@ func (t Trust) bundleByIdentity(b *bundle.Bundle, artifact verify.ArtifactPolicy
 		}
 		policies = append(policies, verify.WithCertificateIdentity(m))
 	}
-	v, err := verify.NewVerifier(t.Root, requirements(t.Root)...)
+	logged, err := b.logged(t.Root, certificate)
 	if err != nil {
 		return Verified{}, err
 	}
-	result, err := v.Verify(b, verify.NewPolicy(artifact, policies...))
+	v, err := verify.NewVerifier(t.Root, requirements(t.Root, logged)...)
+	if err != nil {
+		return Verified{}, err
+	}
+	result, err := v.Verify(b.Bundle, verify.NewPolicy(artifact, policies...))
 	if err != nil {
 		return Verified{}, err
 	}
@@ -91,10 +96,11 @@ func (t Trust) bundleByIdentity(b *bundle.Bundle, artifact verify.ArtifactPolicy
 	return verified(c.SubjectAlternativeName+" ("+c.Issuer+")", result)
 }
 
-// requirements are what the trusted root can confirm: what it has a log or an authority for must be there.
-func requirements(r root.TrustedMaterial) []verify.VerifierOption {
+// requirements are what the trusted root can confirm: what it has a log or an authority for must be there, a log's entry
+// unless one was verified already.
+func requirements(r root.TrustedMaterial, logged bool) []verify.VerifierOption {
 	options := []verify.VerifierOption{verify.WithObserverTimestamps(1)}
-	if len(r.RekorLogs()) > 0 {
+	if len(r.RekorLogs()) > 0 && !logged {
 		options = append(options, verify.WithTransparencyLog(1))
 	}
 	if len(r.CTLogs()) > 0 {
