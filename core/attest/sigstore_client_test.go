@@ -40,6 +40,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 	ours "github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
+	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 )
 
 // sigstorePrograms are the services of a private Sigstore, as .ci/run builds them.
@@ -78,9 +79,7 @@ ci-issuer-metadata:
 func startSigstore(t *testing.T) *privateSigstore {
 	t.Helper()
 	for _, program := range sigstorePrograms {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not on the PATH: CLEANBILL_CI_SIGSTORE=1 .ci/run builds the services of a private Sigstore", program)
-		}
+		clients.Tool(t, program)
 	}
 	s := &privateSigstore{dir: t.TempDir()}
 	s.writeKeys(t)
