@@ -83,7 +83,7 @@ func TestClientExampleWorkflow(t *testing.T) {
 	}
 }
 
-// TestClientLocalAction runs the action as its own repository does, and reads every output and annotation.
+// TestClientLocalAction runs the action from its sources, as before the first release, and reads every output and annotation.
 func TestClientLocalAction(t *testing.T) {
 	project := clients.Prepare(t)
 	project.Write(t, ".github/workflows/local.yml", `
@@ -113,7 +113,7 @@ jobs:
           test -z "$(cat "$GITHUB_ENV" "$GITHUB_PATH")"
 `)
 	project.Commit(t)
-	run := newAct(t, project.Dir).run(t, "push")
+	run := newActWith(t, project.Dir, clients.Root(t)).run(t, "push")
 	if run.exit == 0 || !strings.Contains(run.log, "outcome failure") {
 		t.Errorf("the step did not fail\n%s", run.log)
 	}
@@ -291,7 +291,52 @@ type act struct {
 	env     []string
 }
 
+// newAct runs what a release has.
 func newAct(t *testing.T, dir string) *act {
+	t.Helper()
+	return newActWith(t, dir, released(t))
+}
+
+// released is this action as a release has it: with the digest of the program at hand, which it gets from a place on this
+// machine.
+func released(t *testing.T) string {
+	t.Helper()
+	program, err := os.ReadFile(clients.Tool(t, "cleanbill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(program) }))
+	t.Cleanup(mirror.Close)
+	dir := t.TempDir()
+	action, err := os.ReadFile(filepath.Join(clients.Root(t), "action.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const from = "CLEANBILL_MIRROR: ${{ inputs.mirror }}"
+	if !strings.Contains(string(action), from) {
+		t.Fatalf("action.yml has no %s", from)
+	}
+	script, err := os.ReadFile(filepath.Join(clients.Root(t), "actions", "install.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "actions"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"action.yml":         strings.Replace(string(action), from, "CLEANBILL_MIRROR: "+mirror.URL, 1),
+		"actions/install.sh": string(script),
+		"actions/RELEASE":    recordOf(sha256Of(string(program))),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// newActWith gives the action in a directory to the workflows.
+func newActWith(t *testing.T, dir, action string) *act {
 	t.Helper()
 	keep := t.TempDir()
 	// A stand-in for actions/upload-artifact, whose service only GitHub has.
@@ -320,12 +365,12 @@ func newAct(t *testing.T, dir string) *act {
 		args: []string{
 			"--json", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted",
 			"--env", "CLEANBILL_ADVISORIES=starter", // no network is needed
-			"--local-repository", "cleanbill-ci/cleanbill@" + pin(t) + "=" + clients.Root(t),
+			"--local-repository", "cleanbill-ci/cleanbill@" + pin(t) + "=" + action,
 			"--local-repository", "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02=" + keep,
 			"--local-repository", "github/codeql-action@8aad20d150bbac5944a9f9d289da16a4b0d87c1e=" + scanning,
 		},
 	}
-	// The action builds with the caches of whoever runs the tests.
+	// An action without a release builds with the caches of whoever runs the tests.
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
 		value, code := clients.Run(t, dir, nil, "go", "env", name)
 		if code != 0 {
