@@ -19,6 +19,7 @@ func (p *Program) gateCommand() *cobra.Command {
 		change   changeFlags
 		baseline string
 		push     pushFlags
+		evidence []string
 	)
 	cmd := &cobra.Command{
 		Use:     "gate TARGET...",
@@ -54,6 +55,9 @@ the verdict are signed and attached to it; and only then it gets its name.`,
 				return err
 			}
 			plan.Baseline = baseline
+			if len(evidence) > 0 {
+				plan.Evidence = evidence
+			}
 			change.plan(&plan.Change)
 			if err := push.plan(p, cmd, &plan); err != nil {
 				return err
@@ -65,6 +69,7 @@ the verdict are signed and attached to it; and only then it gets its name.`,
 	cmd.Flags().StringVar(&baseline, "baseline", "",
 		"refuse only what is new since this `FILE`, which baseline write made, or since oci://IMAGE, whose evidence is attested")
 	change.register(cmd)
+	evidenceFlag(cmd, &evidence)
 	push.register(p, cmd)
 	output.register(p, cmd)
 	return cmd

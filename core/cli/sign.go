@@ -49,17 +49,24 @@ here. Sources that the policy wants examined are named besides the image.`,
 				return &core.Failure{Doing: "sign " + args[0], Usage: true, Err: errors.New("it names no digest"),
 					Hint: "name what was built as IMAGE@sha256:…: a tag may name something else by now"}
 			}
-			plan.Evidence = evidence
+			if len(evidence) > 0 {
+				plan.Evidence = evidence
+			}
 			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	run.register(p, cmd)
-	cmd.Flags().StringArrayVar(&evidence, "evidence", nil,
-		"refuse what the evidence of another job in this `FILE` refuses too (repeatable); it passes nothing")
+	evidenceFlag(cmd, &evidence)
 	change.register(cmd)
 	sign.register(p, cmd)
 	output.register(p, cmd)
 	return cmd
+}
+
+// evidenceFlag names what other jobs saw.
+func evidenceFlag(cmd *cobra.Command, files *[]string) {
+	cmd.Flags().StringArrayVar(files, "evidence", nil,
+		"refuse what the evidence of another job in this `FILE` refuses too (repeatable); it passes nothing")
 }
 
 // publishFlags say how what is published is signed.

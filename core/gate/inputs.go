@@ -36,6 +36,8 @@ type Inputs struct {
 	Limits string
 	// History is as in Plan.
 	History string
+	// Evidence are paths, one a line.
+	Evidence string
 	// Base and Branch are as in the Change of a Plan.
 	Base   string
 	Branch string
@@ -58,6 +60,7 @@ func EnvironmentInputs(getenv func(string) string) Inputs {
 		Outputs:   getenv(variableOutputs),
 		Limits:    getenv(variableLimits),
 		History:   getenv(variableHistory),
+		Evidence:  getenv(variableEvidence),
 		Base:      getenv(variableBase),
 		Branch:    getenv(variableBranch),
 	}
@@ -82,6 +85,7 @@ func (in Inputs) Settings() (Plan, error) {
 		Advisories: strings.TrimSpace(in.Advisories),
 		VEX:        lines(in.VEX),
 		Imports:    lines(in.Imports),
+		Evidence:   lines(in.Evidence),
 		History:    strings.TrimSpace(in.History),
 		Sonar:      in.Sonar,
 		Hooks:      strings.TrimSpace(in.Hooks),

@@ -36,6 +36,7 @@ const (
 	variableImports    = "CLEANBILL_IMPORTS"
 	variableHooks      = "CLEANBILL_HOOKS"
 	variableOutputs    = "CLEANBILL_OUTPUTS"
+	variableEvidence   = "CLEANBILL_EVIDENCE"
 
 	variableSonar            = "CLEANBILL_SONAR"
 	variableSonarProject     = "CLEANBILL_SONAR_PROJECT"
@@ -105,6 +106,8 @@ func Settings() []Setting {
 		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
 			OnChange: "the platform's word counts"},
 		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},
+		{Key: "evidence", Flag: "evidence", Variable: variableEvidence, Input: "evidence", Default: "none",
+			OnChange: "the same: it refuses, and passes nothing"},
 		{Key: "push", Flag: "push", Input: "push", Default: "nowhere", OnChange: "the same: what is published is judged in full"},
 		{Key: "statement-size", Flag: "statement-size", Default: "`8388608`", OnChange: "the same"},
 		{Key: "cache", Variable: variableCache, Default: "`$XDG_CACHE_HOME/cleanbill`, or `~/.cache/cleanbill`",
