@@ -72,6 +72,10 @@ func TestClientExampleWorkflow(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			run := act.run(t, "workflow_dispatch", "--input", "image="+s.Target, "--input", "policy="+s.Policy)
 			run.expect(t, s)
+			project.Play(t, s).Compare(t, func(name string) (string, bool) {
+				value, has := run.outputs[name]
+				return value, has
+			})
 			if s.Result == "passed" && !strings.Contains(run.log, `"digest":"`+project.Clean+`"`) && !strings.Contains(run.log, project.Clean) {
 				t.Errorf("the log does not name %s\n%s", project.Clean, run.log)
 			}
@@ -399,19 +403,22 @@ type actRun struct {
 	exit     int
 	log      string
 	commands []actCommand
+	// outputs are those of steps, of which the later counts.
+	outputs map[string]string
 }
 
 // actCommand is one workflow command that act obeyed.
 type actCommand struct {
 	Command string
 	Arg     string
+	Name    string // of an output
 	KvPairs map[string]string
 }
 
 func (a *act) run(t *testing.T, event string, args ...string) actRun {
 	t.Helper()
 	log, code := clients.Run(t, a.dir, a.env, a.program, append(append([]string{event}, a.args...), args...)...)
-	run := actRun{exit: code}
+	run := actRun{exit: code, outputs: map[string]string{}}
 	var text strings.Builder
 	for line := range strings.Lines(log) {
 		var entry struct {
@@ -425,6 +432,9 @@ func (a *act) run(t *testing.T, event string, args ...string) actRun {
 		text.WriteString(entry.Msg + "\n")
 		if entry.Command != "" && entry.Command != "ignored" {
 			run.commands = append(run.commands, entry.actCommand)
+		}
+		if entry.Command == "set-output" {
+			run.outputs[entry.Name] = entry.Arg
 		}
 	}
 	run.log = text.String()

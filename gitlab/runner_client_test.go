@@ -43,6 +43,12 @@ func TestClientGitLabRunner(t *testing.T) {
 			if !strings.Contains(said, "CLEANBILL_RESULT="+s.Result+"\nCLEANBILL_EXIT_CODE="+s.Exit+"\n") {
 				t.Errorf("the variables are %q, want %s and %s\n%s", said, s.Result, s.Exit, &scan.trace)
 			}
+			variables := map[string]string{}
+			for line := range strings.Lines(said) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				variables[name] = value
+			}
+			project.Play(t, s).Compare(t, factIn(variables))
 			for kind := range scan.job.Artifacts.Reports {
 				if content := scan.artifacts[kind]; content != nil {
 					checkReport(t, kind, content)

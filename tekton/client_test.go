@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,6 +64,7 @@ func TestClientTektonEntrypoint(t *testing.T) {
 				if run.exit != s.Exit || run.results["VERDICT"] != s.Result {
 					t.Errorf("exit code %s and VERDICT %s, want %s and %s\n%s", run.exit, run.results["VERDICT"], s.Exit, s.Result, run.log)
 				}
+				project.Play(t, s).Compare(t, run.fact(t))
 				if s.Result == "passed" && run.results["JUDGED_DIGEST"] != project.Clean {
 					t.Errorf("judged %s, want %s", run.results["JUDGED_DIGEST"], project.Clean)
 				}
@@ -82,6 +84,33 @@ func TestClientTektonEntrypoint(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// fact finds facts among the results.
+func (r stepRun) fact(t *testing.T) func(name string) (string, bool) {
+	t.Helper()
+	all := map[string]string{"result": r.results["VERDICT"], "digest": r.results["JUDGED_DIGEST"], "packages": r.results["PACKAGES"],
+		"findings": r.results["FINDINGS"], "exit-code": r.exit}
+	if text := r.results["TEST_OUTPUT"]; text != "" && r.results["JUDGED_DIGEST"] != "" {
+		var test struct{ Warnings int }
+		if err := json.Unmarshal([]byte(text), &test); err != nil {
+			t.Fatalf("TEST_OUTPUT %s: %v", text, err)
+		}
+		all["warnings"] = strconv.Itoa(test.Warnings)
+	}
+	if text := r.results["SCAN_OUTPUT"]; text != "" && r.results["JUDGED_DIGEST"] != "" {
+		var scan map[string]map[string]int
+		if err := json.Unmarshal([]byte(text), &scan); err != nil {
+			t.Fatalf("SCAN_OUTPUT %s: %v", text, err)
+		}
+		for severity, n := range scan["vulnerabilities"] {
+			all[severity+" vulnerabilities"] = strconv.Itoa(n + scan["unpatched_vulnerabilities"][severity])
+		}
+	}
+	return func(name string) (string, bool) {
+		value, has := all[name]
+		return value, has
 	}
 }
 

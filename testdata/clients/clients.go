@@ -22,16 +22,6 @@ import (
 	"github.com/cleanbill-ci/cleanbill/testdata/images"
 )
 
-// Scenario is one run of the gate and what has to come of it, on every platform alike.
-type Scenario struct {
-	Name string
-	// Target is a path relative to the directory of Prepare, or a reference to its registry.
-	Target string
-	Policy string
-	Result string
-	Exit   string
-}
-
 // Project is a directory with targets and a policy, as a pipeline's checkout has them, and a registry with the same
 // images on the loopback interface.
 type Project struct {
@@ -48,7 +38,7 @@ func Prepare(t *testing.T) *Project {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	p.Registry = strings.TrimPrefix(server.URL, "http://")
-	for name, spec := range map[string]images.Spec{"clean": images.Clean("amd64"), "vulnerable": images.Vulnerable("amd64")} {
+	for name, spec := range specs() {
 		image, err := images.Build(spec)
 		check(t, err)
 		check(t, images.WriteLayout(filepath.Join(p.Dir, name), image))
@@ -56,6 +46,8 @@ func Prepare(t *testing.T) *Project {
 	}
 	// The advisories in the program are too few to pass anything unless policy says so.
 	p.Write(t, "policy.yaml", "version: 1\nname: example\nextends: standard\nstarter-ok: true\n")
+	p.Write(t, "tight.yaml", "version: 1\nname: tight\nextends: standard\nstarter-ok: true\n"+
+		"rules: [{name: careless, when: 'finding.kind == \"misconfiguration\" && finding.severity >= MEDIUM', action: fail}]\n")
 	return p
 }
 
@@ -68,18 +60,6 @@ func (p *Project) push(t *testing.T, repository string, image v1.Image) {
 	check(t, err)
 	if repository == "clean" {
 		p.Clean = digest.String()
-	}
-}
-
-// Scenarios are those of files, and then those of the registry.
-func (p *Project) Scenarios() []Scenario {
-	return []Scenario{
-		{Name: "pass", Target: "oci:clean", Policy: "policy.yaml", Result: "passed", Exit: "0"},
-		{Name: "refuse", Target: "oci:vulnerable", Policy: "policy.yaml", Result: "refused", Exit: "1"},
-		{Name: "starter advisories pass nothing", Target: "oci:clean", Policy: "standard", Result: "undecided", Exit: "3"},
-		{Name: "pass from a registry", Target: p.Registry + "/clean@" + p.Clean, Policy: "policy.yaml", Result: "passed", Exit: "0"},
-		{Name: "missing image", Target: p.Registry + "/absent:1", Policy: "policy.yaml", Result: "undecided", Exit: "3"},
-		{Name: "wrong policy", Target: "oci:clean", Policy: "absent.yaml", Result: "undecided", Exit: "2"},
 	}
 }
 
