@@ -63,7 +63,7 @@ func (a *Adapter) Plan(context.Context) (gate.Plan, error) {
 	}
 	in := gate.EnvironmentInputs(a.getenv)
 	for name, input := range map[string]*string{"target": &in.Targets, "platforms": &in.Platforms, "advisories": &in.Advisories,
-		"outputs": &in.Outputs, "evidence": &in.Evidence, "limits": &in.Limits, "base": &in.Base} {
+		"outputs": &in.Outputs, "evidence": &in.Evidence, "category": &in.Category, "limits": &in.Limits, "base": &in.Base} {
 		*input = cmp.Or(a.action.GetInput(name), *input)
 	}
 	if named := a.action.GetInput("policy"); named != "" {

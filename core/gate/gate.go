@@ -191,7 +191,7 @@ func (g *Gate) examine(ctx context.Context, p Plan, s *sources, said *statements
 		return nil, &core.Failure{Doing: "start", Err: errors.New("no target was named"), Usage: true,
 			Hint: "name an image, an archive, a directory or an SBOM file"}
 	}
-	r := &Result{Started: g.Now()}
+	r := &Result{Started: g.Now(), Category: p.Category}
 	var err error
 	if r.Created, err = creationTime(g.Getenv, r.Started); err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (g *Gate) Document(r *Result) report.Document {
 // EvidenceDocument returns the versioned document of a result that was not judged.
 func (g *Gate) EvidenceDocument(r *Result) report.Document {
 	d := report.NewDocument(report.Tool{Name: "cleanbill", Version: g.Version, Commit: g.Commit}, r.Evidence, nil)
-	d.Created = r.Created
+	d.Created, d.Category = r.Created, r.Category
 	return d
 }
 

@@ -38,6 +38,8 @@ type Inputs struct {
 	History string
 	// Evidence are paths, one a line.
 	Evidence string
+	// Category is as in Plan.
+	Category string
 	// Base and Branch are as in the Change of a Plan.
 	Base   string
 	Branch string
@@ -61,6 +63,7 @@ func EnvironmentInputs(getenv func(string) string) Inputs {
 		Limits:    getenv(variableLimits),
 		History:   getenv(variableHistory),
 		Evidence:  getenv(variableEvidence),
+		Category:  getenv(variableCategory),
 		Base:      getenv(variableBase),
 		Branch:    getenv(variableBranch),
 	}
@@ -86,6 +89,7 @@ func (in Inputs) Settings() (Plan, error) {
 		VEX:        lines(in.VEX),
 		Imports:    lines(in.Imports),
 		Evidence:   lines(in.Evidence),
+		Category:   strings.TrimSpace(in.Category),
 		History:    strings.TrimSpace(in.History),
 		Sonar:      in.Sonar,
 		Hooks:      strings.TrimSpace(in.Hooks),

@@ -36,6 +36,8 @@ type Plan struct {
 	// Baseline is what the verdict is compared with: a document that gate or scan wrote, or "oci://REFERENCE", an image
 	// whose attested evidence is the baseline. Empty means what the policy names, where a change is judged.
 	Baseline string
+	// Category tells the reports of several runs on one change apart; empty lets the targets do so.
+	Category string
 	// Full ignores every baseline. Whatever pushes, signs or promotes sets it: what a change did not bring is published
 	// with it all the same.
 	Full bool
@@ -88,4 +90,6 @@ type Result struct {
 	Elapsed time.Duration
 	// Created is what reports state as their time of creation: SOURCE_DATE_EPOCH, or Started.
 	Created time.Time
+	// Category is that of the plan.
+	Category string
 }

@@ -37,6 +37,7 @@ const (
 	variableHooks      = "CLEANBILL_HOOKS"
 	variableOutputs    = "CLEANBILL_OUTPUTS"
 	variableEvidence   = "CLEANBILL_EVIDENCE"
+	variableCategory   = "CLEANBILL_CATEGORY"
 
 	variableSonar            = "CLEANBILL_SONAR"
 	variableSonarProject     = "CLEANBILL_SONAR_PROJECT"
@@ -102,7 +103,7 @@ func Settings() []Setting {
 			OnChange: "it must not contradict the platform"},
 		{Key: "comment-token", Input: "comment-token", Default: "none: no comment", OnChange: "the same: a comment changes no verdict"},
 		{Key: "provenance", Input: "provenance", Default: "`false`", OnChange: "the same: only what passed is attested"},
-		{Key: "category", Input: "category", Default: "none", OnChange: "the same: it tells comments apart"},
+		{Key: "category", Variable: variableCategory, Input: "category", Default: "none", OnChange: "the same: it tells comments and reports apart"},
 		{Key: "branch", Flag: "branch", Variable: variableBranch, Default: "what the platform says; none elsewhere",
 			OnChange: "the platform's word counts"},
 		{Key: "parallel", Flag: "parallel", Default: "one for each processor, at most 4", OnChange: "the same"},

@@ -42,6 +42,9 @@ type Document struct {
 	// Created is the time that formats with a time of creation state, such as bills of materials. It is not part of the
 	// document itself: evidence that is the same is the same document.
 	Created time.Time `json:"-"`
+	// Category tells reports apart that are uploaded to one place; empty lets the names of the subjects do so. It is not part
+	// of the document either.
+	Category string `json:"-"`
 }
 
 // Tool is the program that wrote a document.

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -50,7 +51,7 @@ func SARIF(w io.Writer, d Document) (Shown, error) {
 	for shown := min(len(entries), sarifResults); ; shown /= 2 {
 		s := Shown{shown, len(entries)}
 		var b bytes.Buffer
-		if err := sarif.Write(&b, sarifLog(d.Tool, sarifCategory(e.Subjects), entries, s, o)); err != nil {
+		if err := sarif.Write(&b, sarifLog(d.Tool, sarifCategory(d.Category, e.Subjects), entries, s, o)); err != nil {
 			return Shown{}, err
 		}
 		size, err := sarif.Compressed(bytes.NewReader(b.Bytes()))
@@ -314,15 +315,30 @@ func relativeURI(p string) string {
 	return strings.Join(parts, "/")
 }
 
-// sarifCategory is the tool, what was examined and, for one platform alone, which.
-func sarifCategory(subjects []core.Subject) string {
-	if len(subjects) == 0 {
-		return "cleanbill"
+// sarifCategory is the tool and what tells its uses apart: a word of the user, or what was examined and, for one platform
+// alone, which.
+func sarifCategory(category string, subjects []core.Subject) string {
+	const tool = "cleanbill"
+	if category != "" {
+		return tool + "/" + relativeURI(redact.Limited(category, sarifID))
 	}
-	top := subjects[0]
-	parts := []string{"cleanbill", cmp.Or(relativeURI(repositoryOf(top.Name)), "subject")}
-	if len(subjects) == 1 && top.Platform != nil {
-		parts = append(parts, relativeURI(strings.ReplaceAll(top.Platform.String(), "/", "-")))
+	if len(subjects) == 0 {
+		return tool
+	}
+	var names []string
+	for _, s := range subjects {
+		name := cmp.Or(relativeURI(repositoryOf(s.Name)), "subject")
+		if s.Parent == "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	parts := []string{tool, strings.Join(names, "+")}
+	if len(parts[1]) > sarifID { // a digest of all names keeps it apart from others that begin like it
+		sum := sha256.Sum256([]byte(parts[1]))
+		parts[1] = fmt.Sprintf("%s+%x", redact.Limited(names[0], sarifID/2), sum[:8])
+	}
+	if len(subjects) == 1 && subjects[0].Platform != nil {
+		parts = append(parts, relativeURI(strings.ReplaceAll(subjects[0].Platform.String(), "/", "-")))
 	}
 	return strings.Join(parts, "/")
 }

@@ -225,3 +225,40 @@ func BenchmarkSARIF(b *testing.B) {
 		sarifOf(b, d)
 	}
 }
+
+// A category that changes from run to run closes alerts and opens them anew; one that two reports share lets the later replace
+// the earlier.
+func TestSARIFCategoriesAreStableAndApart(t *testing.T) {
+	subject := func(name string) core.Subject {
+		return core.Subject{Name: name, Digest: "sha256:" + core.Digest(strings.Repeat("a", 64))}
+	}
+	platform := subject("registry.example/team/shop:1")
+	platform.Parent = platform.Digest
+	long := func(last string) []core.Subject {
+		var out []core.Subject
+		for i := range 40 {
+			out = append(out, subject(fmt.Sprintf("registry.example/team/image-%d:1", i)))
+		}
+		return append(out, subject("registry.example/team/"+last))
+	}
+	of := func(category string, subjects ...core.Subject) string {
+		d := refusedDocument()
+		d.Category, d.Evidence.Subjects = category, subjects
+		data, _ := sarifOf(t, d)
+		return viewSARIF(t, data).Runs[0].AutomationDetails.ID
+	}
+	for name, tc := range map[string]struct{ got, want string }{
+		"an index":          {of("", subject("registry.example/team/shop:1"), platform), "cleanbill/registry.example/team/shop/"},
+		"image and sources": {of("", subject("oci:image.tar"), subject("dir:.")), "cleanbill/image.tar+subject/"},
+		"a category":        {of("nightly shop", subject("registry.example/team/shop:1")), "cleanbill/nightly%20shop/"},
+		"nothing":           {of(""), "cleanbill/"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: the category is %q, want %q", name, tc.got, tc.want)
+		}
+	}
+	a, b := of("", long("a")...), of("", long("b")...)
+	if a == b || len(a) > 300 || a != of("", long("a")...) {
+		t.Errorf("long categories are %q and %q", a, b)
+	}
+}
