@@ -19,6 +19,16 @@ type Evidence struct {
 	Reach []Reach `json:"reach,omitempty"`
 	// Change is the change that is judged; nil where the platform tells of none.
 	Change *Change `json:"change,omitempty"`
+	// Publication is where the run would bring what passes; nil if it publishes nothing.
+	Publication *Publication `json:"publication,omitempty"`
+}
+
+// Publication is what a run would do with what passes. That it did is told by what lies beside the image.
+type Publication struct {
+	// Reference is the name that the image gets, or the digest by which it is signed where it is.
+	Reference string `json:"reference"`
+	// Granted lists whom the run may ask for that besides the image's registry, as an Examination does.
+	Granted []string `json:"granted,omitempty"`
 }
 
 // Change is where the judged content comes from and, for a pull or merge request, what it would be merged into.

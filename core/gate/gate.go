@@ -163,6 +163,7 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Evidence.Publication = publisher.publication()
 	r.Verdict = judge.Judge(&r.Evidence, c.judgedAgainst(), r.Started)
 	seen := r // what this run looked at itself, which is all that it signs
 	if r.Verdict.Decision == core.Passed && len(p.Evidence) > 0 {

@@ -50,7 +50,7 @@ func (g *Gate) Judge(ctx context.Context, p JudgePlan) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	evidence.Change = s.about()
+	evidence.Change, evidence.Publication = s.about(), nil // nothing is published here
 	if err := s.compareAgain(&evidence, bases); err != nil {
 		return nil, err
 	}

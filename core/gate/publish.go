@@ -103,6 +103,18 @@ func (g *Gate) publisher(ctx context.Context, p *Plan) (*publisher, error) {
 	return o, err
 }
 
+// publication says what is to become of what passes; nil if nothing is.
+func (o *publisher) publication() *core.Publication {
+	if o == nil {
+		return nil
+	}
+	p := &core.Publication{Reference: o.to.Name()}
+	for _, host := range o.signer.Hosts() {
+		p.Granted = append(p.Granted, "network: "+host)
+	}
+	return p
+}
+
 // parseTag reads a reference that has to name a tag.
 func parseTag(s string) (name.Tag, error) {
 	ref, err := registry.ParseReference(s)

@@ -258,6 +258,9 @@ func TestWhatPassedIsPushedAttestedAndNamed(t *testing.T) {
 			if r.Published == nil || r.Published.Digest != d.digest || d.tagged() != d.digest {
 				t.Fatalf("published %+v, the tag names %q; want %s", r.Published, d.tagged(), d.digest)
 			}
+			if p := r.Evidence.Publication; p == nil || p.Reference != d.host+"/team/app:1" || len(p.Granted) > 0 {
+				t.Errorf("the evidence says of it %+v", p)
+			}
 			d.complete()
 		})
 	}
@@ -309,9 +312,14 @@ func TestARegistryThatDiesLeavesNothingUnderTheName(t *testing.T) {
 func TestWhatIsRefusedIsNotPushed(t *testing.T) {
 	d := newDock(t)
 	write(t, d.policy, "version: 1\nextends: none\nstarter-ok: true\nrequire: [packages, no-such-hook]\nrules: []\n")
-	r, err := d.gate().Run(context.Background(), d.plan())
+	plan := d.plan()
+	plan.Publish.Signing.RekorURL = "https://log.example" // which is not asked
+	r, err := d.gate().Run(context.Background(), plan)
 	if err != nil || r.Verdict.Decision == core.Passed || r.Published != nil {
 		t.Errorf("%v, %+v", err, r)
+	}
+	if p := r.Evidence.Publication; p == nil || !slices.Equal(p.Granted, []string{"network: log.example"}) {
+		t.Errorf("of whom may be asked the evidence says %+v", p)
 	}
 	if d.stored() > 0 || d.tagged() != "" {
 		t.Errorf("%d writes, the tag names %q", d.stored(), d.tagged())

@@ -83,6 +83,9 @@ func (j *jsonWriter) evidence(e core.Evidence) {
 	if e.Change != nil {
 		j.member("change", e.Change, ",\n")
 	}
+	if e.Publication != nil {
+		j.member("publication", e.Publication, ",\n")
+	}
 	j.member("advisories", e.Advisories, "\n")
 }
 

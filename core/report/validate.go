@@ -54,6 +54,9 @@ func (v *validator) evidence(e *core.Evidence) {
 	each(v, "packages", e.Packages, v.pkg)
 	each(v, "findings", e.Findings, v.finding)
 	each(v, "examinations", e.Examinations, v.examination)
+	if e.Publication != nil {
+		v.in("publication", func() { v.notEmpty("reference", e.Publication.Reference) })
+	}
 	each(v, "reach", e.Reach, func(r *core.Reach) {
 		v.notEmpty("package", r.Package)
 		oneOf(v, "reachable", r.Reachable, core.ReachableYes, core.ReachableNo, core.ReachableUnknown)
