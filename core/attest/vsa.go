@@ -77,7 +77,7 @@ func (d SummaryDemands) Read(predicate []byte, now time.Time) (Summarized, error
 		return out, fmt.Errorf("its time, %s, is in the future", seconds(out.Verified))
 	case d.MaxAge > 0 && age > d.MaxAge:
 		return out, fmt.Errorf("it is of %s, which is %s ago, and at most %s is wanted", seconds(out.Verified),
-			age.Round(time.Minute), d.MaxAge)
+			age.Truncate(time.Second), d.MaxAge)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
@@ -51,11 +52,12 @@ func trustIn(signers []policy.Signer, root policy.File, read func(policy.File, i
 		}
 		raw, err := read(policy.File{Name: signer.Key, From: signer.From}, maxTrust)
 		if err != nil {
-			return t, &core.Failure{Doing: "read the key " + signer.Key, Err: err, Usage: true}
+			return t, &core.Failure{Doing: "read the key " + signer.Key, Err: err, Usage: true,
+				Hint: "check the path of the public key, such as cosign.pub"}
 		}
 		key, err := signature.ParseKey(signer.Key, raw)
 		if err != nil {
-			return t, &core.Failure{Doing: "read the key " + signer.Key, Err: err, Usage: true}
+			return t, &core.Failure{Doing: "read the key " + signer.Key, Err: err, Usage: true, Hint: advice.HintOf(err)}
 		}
 		t.Keys = append(t.Keys, key)
 	}

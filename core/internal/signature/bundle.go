@@ -2,6 +2,7 @@ package signature
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -60,9 +61,36 @@ func (t Trust) bundleByKey(b *bundle.Bundle, artifact verify.ArtifactPolicyOptio
 		if err == nil {
 			return verified(k.Name, result)
 		}
+		if !k.madeBundle(b) {
+			err = errNotByKey
+		}
 		failed = append(failed, fmt.Errorf("%s: %w", k.Name, err))
 	}
 	return Verified{}, errors.Join(failed...)
+}
+
+// errNotByKey is the usual reason why something does not count. Libraries say it in terms of envelopes and thresholds.
+var errNotByKey = errors.New("this key did not sign it")
+
+// madeBundle reports whether the key signed what is in the bundle, whatever else is wrong with it. Of a bundle without an
+// envelope that is not known.
+func (k Key) madeBundle(b *bundle.Bundle) bool {
+	content, err := b.SignatureContent()
+	if err != nil || content.EnvelopeContent() == nil {
+		return true
+	}
+	envelope := content.EnvelopeContent().RawEnvelope()
+	payload, err := envelope.DecodeB64Payload()
+	if err != nil {
+		return true
+	}
+	for _, s := range envelope.Signatures {
+		made, err := base64.StdEncoding.DecodeString(s.Sig)
+		if err == nil && k.Envelope(envelope.PayloadType, payload, made) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (t Trust) bundleByIdentity(b parsed, certificate *x509.Certificate, artifact verify.ArtifactPolicyOption) (Verified, error) {

@@ -20,6 +20,7 @@ import (
 	sigstore "github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 )
 
 // Trust says whose signatures count. One of its keys or identities is enough. The zero value trusts nobody.
@@ -56,12 +57,17 @@ type Key struct {
 // ParseKey reads a public key in PEM.
 func ParseKey(name string, pem []byte) (Key, error) {
 	public, err := cryptoutils.UnmarshalPEMToPublicKey(pem)
-	if err != nil {
-		return Key{}, fmt.Errorf("%s is not a public key in PEM: %w", name, err)
+	switch {
+	case err != nil && strings.Contains(string(pem), "PRIVATE KEY-----"):
+		return Key{}, advice.Misuse("name the public key that belongs to it, such as cosign.pub",
+			"it is a private key, and only the public one is needed to verify")
+	case err != nil:
+		return Key{}, advice.Misuse("cosign generate-key-pair writes one as cosign.pub, and openssl pkey -pubout makes one of a private key",
+			"it is not a public key in PEM")
 	}
 	verifier, err := verifierOf(public)
 	if err != nil {
-		return Key{}, fmt.Errorf("%s: signatures of such a key cannot be verified: %w", name, err)
+		return Key{}, fmt.Errorf("signatures of such a key cannot be verified: %w", err)
 	}
 	return Key{Name: name, verifier: verifier}, nil
 }

@@ -43,9 +43,10 @@ func TestOnlyTheTrustedKeySigns(t *testing.T) {
 		{"the older form", signature.Material{Simple: []signature.Simple{mine.Simple(t, subject)}}, ""},
 		{"one among others", signature.Material{Bundles: [][]byte{sign(foreign, subject), []byte("{"), good}}, ""},
 		{"nothing", signature.Material{}, "no signature"},
-		{"a foreign bundle", signature.Material{Bundles: [][]byte{sign(foreign, subject)}}, "none of its signatures"},
-		{"a foreign signature of the older form", signature.Material{Simple: []signature.Simple{foreign.Simple(t, subject)}}, "cosign.pub"},
-		{"a bundle about something else", signature.Material{Bundles: [][]byte{sign(mine, other)}}, "none of its signatures"},
+		{"a foreign bundle", signature.Material{Bundles: [][]byte{sign(foreign, subject)}}, "cosign.pub: this key did not sign it"},
+		{"a foreign signature of the older form", signature.Material{Simple: []signature.Simple{foreign.Simple(t, subject)}},
+			"cosign.pub: this key did not sign it"},
+		{"a bundle about something else", signature.Material{Bundles: [][]byte{sign(mine, other)}}, "artifact digest"},
 		{"the older form about something else", signature.Material{Simple: []signature.Simple{mine.Simple(t, other)}}, "digest"},
 		{"an attestation", signature.Material{Bundles: [][]byte{mine.Bundle(t, signaturetest.Statement(t, subject, "https://slsa.dev/provenance/v1", nil))}},
 			"it is an attestation"},
@@ -130,6 +131,10 @@ func TestTrustWithoutWhatConfirmsItIsRefused(t *testing.T) {
 	}
 	if _, err := signature.ParseKey("x", []byte("-----BEGIN PUBLIC KEY-----\n")); err == nil {
 		t.Error("half a key was read")
+	}
+	private := "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
+	if _, err := signature.ParseKey("x", []byte(private)); err == nil || !strings.Contains(err.Error(), "it is a private key") {
+		t.Errorf("a private key: %v", err)
 	}
 	if _, err := signature.ParseRoot([]byte("{}")); err == nil {
 		t.Error("an empty root was read")

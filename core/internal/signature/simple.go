@@ -1,8 +1,10 @@
 package signature
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +62,9 @@ func (t Trust) simple(ctx context.Context, s Simple, subject core.Digest) (Verif
 	for _, k := range t.Keys {
 		co := &cosign.CheckOpts{SigVerifier: k.verifier, ClaimVerifier: cosign.SimpleClaimVerifier, IgnoreTlog: true}
 		if _, err := cosign.VerifyImageSignature(ctx, sig, hash, co); err != nil {
+			if !k.madeSimple(s) {
+				err = errNotByKey
+			}
 			failed = fmt.Errorf("%s: %w", k.Name, err)
 			continue
 		}
@@ -86,6 +91,12 @@ func (t Trust) simple(ctx context.Context, s Simple, subject core.Digest) (Verif
 		return Verified{}, err
 	}
 	return t.named(sig)
+}
+
+// madeSimple reports whether the key signed the payload, whatever else is wrong with it.
+func (k Key) madeSimple(s Simple) bool {
+	made, err := base64.StdEncoding.DecodeString(s.Annotations[AnnotationSignature])
+	return err != nil || k.verifier.VerifySignature(bytes.NewReader(made), bytes.NewReader(s.Payload)) == nil
 }
 
 // named names the signer of a signature that was verified.
