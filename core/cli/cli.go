@@ -89,14 +89,15 @@ Exit codes: 0 passed, 1 refused by a rule, 2 wrong usage or configuration,
 		Version:       p.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseEmpty(cmd, args); err != nil {
+				return err
+			}
 			return p.prepare()
 		},
 	}
 	root.SetVersionTemplate(fmt.Sprintf("cleanbill %s (commit %s, %s, %s/%s)\n", p.Version, p.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH))
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &core.Failure{Doing: "understand the command line", Err: err, Usage: true, Hint: "see: " + cmd.CommandPath() + " --help"}
-	})
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.global.logLevel, "log-level", "warn", "`LEVEL` of the log on stderr: trace, debug, info, warn, error, off")
 	flags.StringVar(&p.global.logFormat, "log-format", "text", "`FORM` of the log: text or json")

@@ -128,7 +128,8 @@ func (f *summaryFlags) register(p *Program, cmd *cobra.Command) {
 	flags.StringArrayVar(&f.keys, "signed-by", nil, "go by a summary that the public key in this `FILE` confirms (repeatable: one is enough)")
 	flags.StringVar(&f.identity, "certificate-identity", "", "go by a summary that this `IDENTITY` signed")
 	flags.StringVar(&f.issuer, "certificate-oidc-issuer", "", "the `ISSUER` that vouches for the identity")
-	flags.DurationVar(&f.age, "max-age", gate.DefaultSummaryAge, "the summary is so `OLD` at most")
+	f.age = gate.DefaultSummaryAge
+	flags.Var(ageFlag{&f.age}, "max-age", "the summary has at most this `AGE`, such as 7d or 36h")
 	flags.StringVar(&f.format, "format", "text", "with a summary, the `FORM` of what is printed: text or json")
 	p.completeWords(cmd, "format", []string{"text", "json"})
 }

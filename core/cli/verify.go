@@ -37,7 +37,7 @@ and how long ago. Of an image index the index stands for its platforms, which it
 
 It ends with 0 if all that is wanted is there, with 1 if something is missing, and with 3 if nobody could look.`,
 		Example: `  cleanbill verify registry.example/team/app:1.4 --key cosign.pub
-  cleanbill verify registry.example/team/app@sha256:… --key cosign.pub --policy strict --max-age 168h
+  cleanbill verify registry.example/team/app@sha256:… --key cosign.pub --policy strict --max-age 7d
   cleanbill verify registry.example/team/app:1.4 --certificate-identity-regexp 'https://github\.com/team/.*' \
     --certificate-oidc-issuer https://token.actions.githubusercontent.com --trusted-root root.json`,
 		Args: exactly(1, "one image"),
@@ -52,9 +52,6 @@ It ends with 0 if all that is wanted is there, with 1 if something is missing, a
 					return &core.Failure{Doing: "understand --policy-digest", Err: err, Usage: true}
 				}
 				summary.Policy = d
-			}
-			if summary.MaxAge < 0 {
-				return &core.Failure{Doing: "understand --max-age", Err: fmt.Errorf("%s is negative", summary.MaxAge), Usage: true}
 			}
 			if passed || summary != (gate.SummaryDemands{}) {
 				plan.Summary = &summary
@@ -80,7 +77,7 @@ It ends with 0 if all that is wanted is there, with 1 if something is missing, a
 	flags.BoolVar(&passed, "passed", false, "want a verdict: that it passed")
 	flags.StringVar(&plan.Policy, "policy", "", "want a verdict by this `POLICY`, a built-in profile or a file, as it is today")
 	flags.StringVar(&digest, "policy-digest", "", "want a verdict by the policy with this `DIGEST`")
-	flags.DurationVar(&summary.MaxAge, "max-age", 0, "want a verdict that is at most this `DURATION` old, such as 168h")
+	flags.Var(ageFlag{&summary.MaxAge}, "max-age", "want a verdict of at most this `AGE`, such as 7d or 36h")
 	flags.StringVar(&summary.Verifier, "verifier", "", "want a verdict by the verifier with this `ID` (default: this program)")
 	flags.StringVar(&summary.Resource, "resource", "", "want a verdict about this `NAME` of the image")
 	flags.StringVar(&format, "format", "text", "`FORM` of the answer: text or json")
