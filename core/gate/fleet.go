@@ -22,6 +22,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
+	"github.com/cleanbill-ci/cleanbill/core/target"
 )
 
 // FleetPlan says which released images are asked about, and whose word about them counts.
@@ -215,12 +216,15 @@ func (g *Gate) newFleetTrusting(p FleetPlan, trust signature.Trust) (*fleet, err
 // shelves groups the names by repository, in the order of their names.
 func (f *fleet) shelves() ([]*shelves, error) {
 	by := map[string]*shelves{}
-	for _, text := range f.plan.Names {
-		text = strings.TrimPrefix(text, "registry:")
-		reference, err := registry.ParseReference(text)
+	for _, said := range f.plan.Names {
+		text, err := target.InRegistry(said)
+		var reference name.Reference
+		if err == nil {
+			reference, err = registry.ParseReference(text)
+		}
 		if err != nil {
-			return nil, &core.Failure{Doing: "understand " + redact.Reference(text), Err: err, Usage: true,
-				Hint: "name a repository, such as registry.example/app, or an image of one by tag or digest"}
+			return nil, &core.Failure{Doing: "understand " + redact.Reference(said), Err: err, Usage: true,
+				Hint: cmp.Or(advice.HintOf(err), "name a repository, such as registry.example/app, or an image of one by tag or digest")}
 		}
 		s := by[reference.Context().Name()]
 		if s == nil {

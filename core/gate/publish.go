@@ -90,6 +90,11 @@ func (g *Gate) publisher(ctx context.Context, p *Plan) (*publisher, error) {
 	if err != nil {
 		return wrong("name a repository and a tag, as registry.example/team/app:1.4", "%w", err)
 	}
+	if o.plan.Attached || inPlace {
+		if _, err := target.InRegistry(p.Targets[0]); err != nil {
+			return wrong(advice.HintOf(err), "%s: %w", shown(p.Targets[0]), err)
+		}
+	}
 	switch {
 	case len(p.Platforms) > 0:
 		return wrong("judge all of it", "only some of its platforms are judged, and all of them would be published")
@@ -187,7 +192,7 @@ func (o *publisher) push(ctx context.Context, to *registry.Repository, t *target
 		}
 		return nil
 	}
-	if o.plan.Attached && t.Repository == nil {
+	if o.plan.Attached && t.Repository == nil { // a file of that name, which only opening it showed
 		return &core.Failure{Doing: "copy " + t.Subject.Name, Usage: true, Err: errors.New("it is in no registry"),
 			Hint: "publish it with: cleanbill gate TARGET --push " + o.to.Name()}
 	}
@@ -204,8 +209,12 @@ func (o *publisher) push(ctx context.Context, to *registry.Repository, t *target
 // only returns the one image that is published, still open.
 func (o *publisher) only(kept []*target.Target, r *Result) (*target.Target, error) {
 	if len(kept) != 1 {
-		return nil, &core.Failure{Doing: "publish as " + o.to.Name(), Usage: true,
-			Err: fmt.Errorf("%d of the targets are images, and one has to be", len(kept)), Hint: "name the image, and besides it at most its sources"}
+		how := "none of the targets is an image"
+		if len(kept) > 1 {
+			how = fmt.Sprintf("%d of the targets are images, and only one can get the name", len(kept))
+		}
+		return nil, &core.Failure{Doing: "publish as " + o.to.Name(), Usage: true, Err: errors.New(how),
+			Hint: "name the image, and besides it at most its sources"}
 	}
 	if !slices.ContainsFunc(r.Evidence.Subjects, func(s core.Subject) bool { return s.Digest == kept[0].Subject.Digest }) {
 		return nil, fmt.Errorf("%s was not judged", kept[0].Subject.Digest)

@@ -469,7 +469,7 @@ func TestWhatCannotBePublishedIsKnownBeforeAnythingIsRead(t *testing.T) {
 		"no image": {func(p *gate.Plan) {
 			p.Targets = []string{"dir:" + filepath.Dir(d.policy)}
 			write(t, filepath.Join(filepath.Dir(d.policy), "go.mod"), "module example.com/a\n\nrequire golang.org/x/text v0.14.0\n")
-		}, "one has to be"},
+		}, "none of the targets is an image"},
 	} {
 		plan := d.plan()
 		tc.change(&plan)

@@ -187,7 +187,11 @@ func (v *verifier) find(ctx context.Context) ([]VerifiedManifest, error) {
 	if len(v.bundles) > 0 {
 		return v.findAnywhere(ctx)
 	}
-	ref, err := registry.ParseReference(v.plan.Image)
+	image, err := target.InRegistry(v.plan.Image)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := registry.ParseReference(image)
 	if err != nil {
 		return nil, advice.Misuse("name an image in a registry, or give what was signed with --bundle", "%w", err)
 	}

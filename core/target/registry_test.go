@@ -703,3 +703,45 @@ func TestRegistryOnIPv6Loopback(t *testing.T) {
 	_, err = Open(testContext(t), l.Addr().String()+"/app:1", impatient())
 	checkFailure(t, err, failure{says: []string{"nothing listens at [::1]:"}})
 }
+
+func TestWhatNoImageIsCalledIsExplained(t *testing.T) {
+	for ref, says := range map[string]string{
+		"":                             "it is empty",
+		"https://127.0.0.1:1/app:1":    "the name of an image has no scheme",
+		"127.0.0.1:1/Team/app:1":       "repository can only contain",
+		"127.0.0.1:1/app@sha256:73ff":  "invalid checksum digest length",
+		"127.0.0.1:1/app@sha1:73ff":    "unsupported digest algorithm",
+		"127.0.0.1:1/app:one and more": "tag can only contain",
+		"127.0.0.1:1/app:":             "must specify a tag name",
+	} {
+		if _, err := registry.ParseReference(ref); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: got %v, want %q", ref, err, says)
+		}
+	}
+}
+
+// A registry on this machine is spoken to in plain HTTP if its certificate is not trusted, and then says that it does not
+// speak that.
+func TestARegistryOnThisMachineWhoseCertificateIsNotTrusted(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	_, err := Open(testContext(t), strings.TrimPrefix(server.URL, "https://")+"/app:1", impatient())
+	checkFailure(t, err, failure{says: []string{"accepts neither trusted HTTPS nor plain HTTP", "SSL_CERT_FILE"}})
+}
+
+func TestOnlyImagesInRegistriesAreNamedSo(t *testing.T) {
+	for ref, want := range map[string]string{
+		"registry.example/app:1":          "registry.example/app:1",
+		"registry:registry.example/app:1": "registry.example/app:1",
+		"debian:12":                       "debian:12",
+		"localhost:5000/app":              "localhost:5000/app",
+		"oci:app":                         "", "docker:app": "", "dir:app": "", "app.tar": "", "./app": "",
+		"registry.example": "", "127.0.0.1:5000": "", "localhost:5000": "",
+	} {
+		if got, err := InRegistry(ref); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", ref, got, err)
+		}
+	}
+}

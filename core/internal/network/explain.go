@@ -39,7 +39,8 @@ func Explain(host string, err error) error {
 	case errors.Is(err, errPlainHTTP):
 		return advice.Unavailable("give the server a certificate", "%s: %w", host, errPlainHTTP)
 	case strings.Contains(err.Error(), "malformed HTTP") || strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		return advice.Unavailable("check the server's name and port", "%s does not speak HTTPS: %w", host, Cleaned(err))
+		return advice.Unavailable("check the server's name and port; plain HTTP is only spoken with servers on this machine, such as localhost",
+			"%s does not speak HTTPS: %w", host, Cleaned(err))
 	}
 	return Cleaned(err)
 }

@@ -82,6 +82,10 @@ func (r *Repository) explainStatus(e *network.StatusError, what string) error {
 			"%s limits how often it may be asked, and wants %s of patience, which is more than is left: %w", host, e.RetryAfter, e)
 	case e.Status == http.StatusTooManyRequests:
 		return advice.Unavailable("wait, "+login+" for a higher limit, or use a mirror", "%s limits how often it may be asked: %w", host, e)
+	case e.Status == http.StatusBadRequest && what == "" && network.IsLoopback(r.repo.RegistryStr()):
+		// Plain HTTP is tried where HTTPS failed, so that the answer hides why it failed.
+		return advice.Unavailable("if it speaks HTTPS, let this machine trust its certificate authority (SSL_CERT_FILE)",
+			"%s accepts neither trusted HTTPS nor plain HTTP: %w", host, e)
 	case e.Status >= 500 || e.Status == http.StatusRequestTimeout:
 		return advice.Unavailable("try again later: the registry has a problem of its own", "%s fails: %w", host, e)
 	case e.Status >= 300 && e.Status < 400:

@@ -98,12 +98,31 @@ type Manifest struct {
 func ParseReference(s string) (name.Reference, error) {
 	ref, err := name.ParseReference(s)
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(redact.Limited(err.Error(), 300), "could not parse reference: "))
+		return nil, malformed(s)
 	}
 	if !network.IsLoopback(ref.Context().RegistryStr()) {
 		return ref, nil
 	}
 	return name.ParseReference(s, name.Insecure)
+}
+
+// malformed says what is wrong with a reference that cannot be parsed, where the library shows it and says no more.
+func malformed(s string) error {
+	var err error
+	switch {
+	case s == "":
+		return errors.New("it is empty")
+	case strings.Contains(s, "://"):
+		return errors.New("it is an address of the web, and the name of an image has no scheme")
+	case strings.Contains(s, "@"):
+		_, err = name.NewDigest(s)
+	default:
+		_, err = name.NewTag(s)
+	}
+	if err == nil {
+		err = errors.New("it is not the name of an image")
+	}
+	return errors.New(redact.Limited(err.Error(), 300))
 }
 
 // DisplayName is the reference as docker prints it.
