@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,6 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
 	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
-	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
@@ -26,8 +24,7 @@ import (
 type fleetFlags struct {
 	from, format string
 	limits       []string
-	keys         []string
-	signer       policy.Signer
+	trust        trustFlags
 	plan         gate.FleetPlan
 	output       outputFlag
 	judge        policyFlags
@@ -37,12 +34,7 @@ func (f *fleetFlags) register(p *Program, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "ask about the repositories and images in this `FILE` too, one on a line; - is standard input")
 	flags.StringArrayVar(&f.plan.Tags, "tags", nil, "of repositories, ask only about tags like this `PATTERN`, such as '1.*' (repeatable)")
-	flags.StringArrayVar(&f.keys, "key", nil, "what is signed with the public key in this `FILE` counts (repeatable)")
-	flags.StringVar(&f.signer.Identity, "certificate-identity", "", "what this `IDENTITY` signed counts, such as a workflow's address")
-	flags.StringVar(&f.signer.IdentityPattern, "certificate-identity-regexp", "", "the same, for identities that this `PATTERN` is the whole of")
-	flags.StringVar(&f.signer.Issuer, "certificate-oidc-issuer", "", "the `ISSUER` that vouches for the identity")
-	flags.StringVar(&f.signer.IssuerPattern, "certificate-oidc-issuer-regexp", "", "the same, for issuers that this `PATTERN` is the whole of")
-	flags.StringVar(&f.plan.Signers.TrustedRoot, "trusted-root", "", "`FILE` with the trusted root that confirms identities")
+	f.trust.register(cmd)
 	flags.BoolVar(&f.plan.AllowUnsigned, "allow-unsigned", false,
 		"take anybody's word for images that no trusted signer attested an SBOM of, and mark them")
 	flags.StringVar(&f.plan.OwnerLabel, "owner-label", "", "the annotation or label with this `NAME` says whose an image is")
@@ -82,12 +74,7 @@ func (f *fleetFlags) finish(p *Program, names []string) (gate.FleetPlan, []gate.
 		return plan, nil, err
 	}
 	plan.Limits = limits.Limits
-	for _, k := range f.keys {
-		plan.Signers.Signers = append(plan.Signers.Signers, policy.Signer{Key: k})
-	}
-	if f.signer != (policy.Signer{}) {
-		plan.Signers.Signers = append(plan.Signers.Signers, f.signer)
-	}
+	plan.Signers = f.trust.signers()
 	environment, err := p.environment()
 	if err != nil {
 		return plan, nil, err
@@ -126,10 +113,7 @@ func (f *fleetFlags) listed(p *Program) (names []string, err error) {
 func (f *fleetFlags) answer(p *Program, files []gate.Output, answer any, text func(*table)) error {
 	write := func(w io.Writer, format string, width int) error {
 		if format == "json" {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			e.SetEscapeHTML(false)
-			return e.Encode(answer)
+			return writeJSON(w, answer)
 		}
 		t := &table{width: width}
 		text(t)

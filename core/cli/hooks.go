@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -151,8 +152,11 @@ func (p *Program) showHooks(r gate.HookReport) error {
 	return nil
 }
 
-func (p *Program) showJSON(v any) error {
-	e := json.NewEncoder(p.Stdout)
+func (p *Program) showJSON(v any) error { return writeJSON(p.Stdout, v) }
+
+// writeJSON writes a document as all commands do.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)

@@ -1,19 +1,17 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
-	"github.com/cleanbill-ci/cleanbill/core/policy"
-	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
 func (p *Program) promoteCommand() *cobra.Command {
@@ -35,21 +33,19 @@ copy its tag in the end. One of two things has to allow it:
   a fresh verdict          otherwise: the image is judged again, in full, and signed and attested at its destination, as
                            gate --push does
 
-It ends with 0 if the copy has its tag, with 1 if nothing allows it, and with 3 if it could not be completed.`,
+It ends with 0 if it was copied, with 1 if nothing allows it, and with 3 if that could not be decided or written.`,
 		Example: `  cleanbill promote staging.example/app@sha256:… registry.example/app:1.4 --signed-by cosign.pub --max-age 24h
   cleanbill promote staging.example/app@sha256:… registry.example/app:1.4 --key cosign.key`,
 		Args: exactly(2, "a source and a destination"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if by.named() && sign.sign.said.Named() {
-				return &core.Failure{Doing: "promote " + args[0], Usage: true,
-					Err:  errors.New("both a summary and a fresh verdict are to allow it"),
-					Hint: "name who signed it before with --signed-by, or who signs it now with --key"}
+			if err := by.check(cmd, args[0]); err != nil {
+				return err
 			}
 			plan, err := run.plan(p, cmd, args[:1])
 			if err != nil {
 				return err
 			}
-			if by.named() {
+			if by.trust.named() {
 				return p.promoteBySummary(cmd, plan, args[1], by, sign.sign.said.TrustedRoot)
 			}
 			stdout, err := output.plan(&plan)
@@ -74,80 +70,71 @@ func (p *Program) promoteBySummary(cmd *cobra.Command, plan gate.Plan, destinati
 	if err := oneOf("format", by.format, "text", "json"); err != nil {
 		return err
 	}
-	signers, err := by.signers(root)
-	if err != nil {
-		return err
-	}
+	by.trust.root = root
 	promotion, err := p.gate(nil).Promote(cmd.Context(), gate.PromotePlan{Source: plan.Targets[0], Destination: destination,
-		Signers: signers, Policy: plan.Policy, MaxAge: by.age, Limits: plan.Limits})
+		Signers: by.trust.signers(), Policy: plan.Policy, MaxAge: by.age, Limits: plan.Limits})
 	if err != nil {
 		return err
 	}
 	p.exit = promotion.Decision.ExitCode()
 	if by.format == "json" {
-		e := json.NewEncoder(p.Stdout)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(promotion)
+		return p.showJSON(promotion)
 	}
 	return showPromotion(p.Stdout, promotion)
 }
 
-func showPromotion(w io.Writer, m *gate.Promotion) error {
-	var b strings.Builder
-	if m.Decision != core.Passed {
-		fmt.Fprintf(&b, "REFUSED  %s  %s\n", report.SafeText(m.Source), m.Digest)
-		for _, why := range m.Refusals {
-			fmt.Fprintf(&b, "  ! %s\n", report.SafeText(why))
+func showPromotion(w io.Writer, promotion *gate.Promotion) error {
+	t := &table{}
+	if promotion.Decision != core.Passed {
+		t.line("REFUSED  %s  %s", promotion.Source, promotion.Digest)
+		t.line("Nobody whose word counts says that it passed the policy %s, so nothing was copied.", promotion.Policy.Name)
+		for _, why := range promotion.Refusals {
+			t.line("  ! %s", why)
 		}
-		for _, why := range m.Ignored {
-			fmt.Fprintf(&b, "  does not count: %s\n", report.SafeText(why))
-		}
-		fmt.Fprintf(&b, "Nothing was copied. Wanted is a summary that it passed the policy %s (%s).\n"+
-			"To judge it again instead, leave --signed-by and the identity out, and name who signs with --key.\n",
-			report.SafeText(m.Policy.Name), m.Policy.Digest.Short())
-	} else {
-		fmt.Fprintf(&b, "promoted    %s\n            %s\nattached    %d manifests came with it\nallowed     by %s, as of %s, policy %s\n",
-			report.SafeText(m.Reference), m.Digest, m.Attached, report.SafeText(m.Summary.Signer),
-			m.Summary.Verified.UTC().Format(time.RFC3339), report.SafeText(m.Policy.Name))
+		t.line("To have it judged again, leave --signed-by and the identity out, and name a --key to sign with.")
+		return t.writeTo(w)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	t.row("", "promoted", promotion.Reference)
+	t.row("", "", string(promotion.Digest))
+	t.row("", "attached", counted(promotion.Attached, "manifest")+" that belong to it")
+	t.row("", "allowed", "by "+promotion.Signer+", as of "+promotion.Verified.UTC().Format(time.RFC3339)+", policy "+promotion.Policy.Name)
+	return t.writeTo(w)
 }
 
 // summaryFlags say whose summary of a verdict counts.
 type summaryFlags struct {
-	keys             []string
-	identity, issuer string
-	age              time.Duration
-	format           string
+	trust  trustFlags
+	age    time.Duration
+	format string
 }
 
 func (f *summaryFlags) register(p *Program, cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.keys, "signed-by", nil, "go by a summary that the public key in this `FILE` confirms (repeatable: one is enough)")
-	flags.StringVar(&f.identity, "certificate-identity", "", "go by a summary that this `IDENTITY` signed")
-	flags.StringVar(&f.issuer, "certificate-oidc-issuer", "", "the `ISSUER` that vouches for the identity")
+	f.trust.registerSigners(cmd, "signed-by")
 	f.age = gate.DefaultSummaryAge
-	flags.Var(ageFlag{&f.age}, "max-age", "the summary has at most this `AGE`, such as 7d or 36h")
-	flags.StringVar(&f.format, "format", "text", "with a summary, the `FORM` of what is printed: text or json")
+	flags.Var(ageFlag{&f.age}, "max-age", "with a summary: it has at most this `AGE`, such as 7d or 36h")
+	flags.StringVar(&f.format, "format", "text", "with a summary: the `FORM` of the answer, text or json")
 	p.completeWords(cmd, "format", []string{"text", "json"})
 }
 
-func (f *summaryFlags) named() bool { return len(f.keys) > 0 || f.identity != "" || f.issuer != "" }
-
-// signers are those whose summary counts, confirmed by the trusted root in the file.
-func (f *summaryFlags) signers(root string) (gate.SignerFiles, error) {
-	s := gate.SignerFiles{TrustedRoot: root}
-	for _, k := range f.keys {
-		s.Signers = append(s.Signers, policy.Signer{Key: k})
+// check refuses flags of the way that was not chosen, which would be of no effect: who names a platform, or a report, has
+// to learn that nothing is read.
+func (f *summaryFlags) check(cmd *cobra.Command, source string) error {
+	ofSummaries := []string{"max-age", "format"}
+	ofBoth := append([]string{"signed-by", "policy", "config", "limit", "trusted-root", "log-level", "log-format", "color", "progress"}, ofSummaries...)
+	var wrong, why string
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		bySummary := slices.Contains(ofBoth, flag.Name) || strings.HasPrefix(flag.Name, "certificate-")
+		switch {
+		case f.trust.named() && !bySummary:
+			wrong, why = flag.Name, "it is about a fresh verdict, and a summary is to allow it"
+		case !f.trust.named() && slices.Contains(ofSummaries, flag.Name):
+			wrong, why = flag.Name, "it is about a summary, and nobody is named whose summary counts"
+		}
+	})
+	if wrong == "" {
+		return nil
 	}
-	if (f.identity == "") != (f.issuer == "") {
-		return s, &core.Failure{Doing: "understand the signer", Usage: true,
-			Err: errors.New("--certificate-identity and --certificate-oidc-issuer go together")}
-	}
-	if f.identity != "" {
-		s.Signers = append(s.Signers, policy.Signer{Identity: f.identity, Issuer: f.issuer})
-	}
-	return s, nil
+	return &core.Failure{Doing: "promote " + source + " with --" + wrong, Usage: true, Err: errors.New(why),
+		Hint: "name who signed the summary with --signed-by, or leave that out and name who signs now with --key; not both"}
 }

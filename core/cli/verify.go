@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -62,9 +61,7 @@ It ends with 0 if all that is wanted is there, with 1 if something is missing, a
 			}
 			p.exit = v.Decision.ExitCode()
 			if format == "json" {
-				encoder := json.NewEncoder(p.Stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(v)
+				return p.showJSON(v)
 			}
 			return showVerification(p.Stdout, v)
 		},

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -31,29 +32,35 @@ type PromotePlan struct {
 	Limits Limits
 }
 
+// PromotionVersion is that of the document that a Promotion is written as.
+const PromotionVersion = 1
+
 // Promotion is what was copied, or why nothing was.
 type Promotion struct {
-	// Decision is core.Refused if no summary that counts allows it. Refusals then say so, and Ignored what does not count.
+	Version int `json:"version"`
+	// Decision is passed if the image was copied, and refused if no summary counts; nothing is written then.
 	Decision core.Decision `json:"decision"`
-	// Source is the image as it was named, and Reference the name of the copy.
+	// Source is the image as it was named, and Reference the name of the copy, which a refused one does not have.
 	Source    string      `json:"source"`
-	Reference string      `json:"reference"`
+	Reference string      `json:"reference,omitempty"`
 	Digest    core.Digest `json:"digest"`
-	// Policy is the one that it has to have passed.
-	Policy core.PolicyRef `json:"policy"`
 	// Attached is how many manifests that belong to the image were copied with it.
-	Attached int `json:"attached,omitempty"`
-	// Summary is the verdict that allows it.
-	Summary  *VerifiedSummary `json:"summary,omitempty"`
-	Refusals []string         `json:"refusals,omitempty"`
-	Ignored  []string         `json:"ignored,omitempty"`
+	Attached int `json:"attached"`
+	// Signer signed the summary that allows it, at the time Verified.
+	Signer   string    `json:"signer,omitempty"`
+	Verified time.Time `json:"verified,omitzero"`
+	// Policy is that by which it has to have passed.
+	Policy core.PolicyRef `json:"policy"`
+	// Refusals say of each summary why it does not count.
+	Refusals []string `json:"refusals"`
 }
 
 // Promote copies an image that passed, by digest, with all that belongs to it, and gives the copy its name in the end. It
 // looks at nothing again: somebody who is trusted has to have signed a summary that says that this digest passed this
-// policy, not long ago. Without that nothing is written. To judge again instead, run a plan that publishes with Attached.
+// policy, not long ago. To judge again instead, run a plan that publishes with Attached.
 //
-// The error is a core.Failure if nobody could look, or if the copy could not be completed.
+// The error is a core.Failure if nobody could look, or if the plan makes no sense; an image that may not be promoted is
+// none.
 func (g *Gate) Promote(ctx context.Context, p PromotePlan) (_ *Promotion, err error) {
 	if p.MaxAge == 0 {
 		p.MaxAge = DefaultSummaryAge
@@ -69,6 +76,9 @@ func (g *Gate) Promote(ctx context.Context, p PromotePlan) (_ *Promotion, err er
 		return nil, &core.Failure{Doing: "promote " + shown(p.Source), Usage: true,
 			Err:  errors.New("nobody is named whose summary counts"),
 			Hint: "name the key with --signed-by, or the identity with --certificate-identity and --certificate-oidc-issuer"}
+	}
+	if p.Source, err = target.InRegistry(p.Source); err != nil {
+		return nil, advice.Failure(ctx, "promote "+shown(p.Source), err)
 	}
 	trust, err := p.Signers.trust()
 	if err != nil {
@@ -88,26 +98,23 @@ func (g *Gate) Promote(ctx context.Context, p PromotePlan) (_ *Promotion, err er
 }
 
 func (g *Gate) promote(ctx context.Context, p PromotePlan, tag name.Tag, trust signature.Trust, by core.PolicyRef) (_ *Promotion, err error) {
-	t, err := target.Open(ctx, p.Source, target.Options{Limits: p.Limits, Getenv: g.Getenv, Log: g.named("target"),
+	t, err := target.Open(ctx, "registry:"+p.Source, target.Options{Limits: p.Limits, Getenv: g.Getenv, Log: g.named("target"),
 		UserAgent: "cleanbill/" + g.Version})
 	if err != nil {
-		return nil, err
+		return nil, errors.Unwrap(err) // what was being done is said here
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	content, ok := t.Content()
-	if !ok || t.Repository == nil {
-		return nil, &core.Failure{Doing: "promote " + shown(p.Source), Usage: true, Err: errors.New("it is no image in a registry"),
-			Hint: "publish it with: cleanbill gate TARGET --push " + tag.Name()}
+	if !ok {
+		return nil, advice.Misuse("name an image", "it is no image")
 	}
-	found := &Promotion{Source: t.Subject.Name, Reference: tag.Name(), Digest: t.Subject.Digest, Policy: by, Decision: core.Passed}
-	v := verifier{gate: g, trust: trust, repository: t.Repository,
-		plan: VerifyPlan{Summary: &SummaryDemands{Policy: by.Digest, MaxAge: p.MaxAge}}}
-	m := VerifiedManifest{Digest: t.Subject.Digest}
-	if err := v.verify(ctx, &m); err != nil {
+	found := &Promotion{Version: PromotionVersion, Source: p.Source, Digest: t.Subject.Digest, Policy: by, Refusals: []string{}}
+	allowed, err := g.allowed(ctx, found, trust, t.Repository, p.MaxAge)
+	if err != nil {
 		return nil, err
 	}
-	if found.Summary = m.Summary; len(m.Refusals) > 0 {
-		found.Decision, found.Refusals, found.Ignored = core.Refused, m.Refusals, m.Ignored
+	if !allowed {
+		found.Decision = core.Refused
 		return found, nil
 	}
 	to, err := registry.Dial(ctx, tag.Repository, registry.Options{
@@ -121,8 +128,30 @@ func (g *Gate) promote(ctx context.Context, p PromotePlan, tag name.Tag, trust s
 	if err := attest.Push(ctx, to, content); err != nil {
 		return nil, err
 	}
+	found.Decision, found.Reference = core.Passed, tag.Name()
 	if found.Attached, err = attest.CopyAttached(ctx, to, t.Repository, content); err != nil {
 		return nil, err
 	}
-	return found, attest.Tag(ctx, to, tag.TagStr(), content)
+	if err := attest.Tag(ctx, to, tag.TagStr(), content); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// allowed notes who said last that the digest passed the policy, as verify reads it, or why nothing that was said counts.
+func (g *Gate) allowed(ctx context.Context, p *Promotion, trust signature.Trust, in *registry.Repository, most time.Duration) (bool, error) {
+	v := verifier{gate: g, trust: trust, repository: in, plan: VerifyPlan{Summary: &SummaryDemands{Policy: p.Policy.Digest, MaxAge: most}}}
+	m := VerifiedManifest{Digest: p.Digest}
+	if err := v.verify(ctx, &m); err != nil {
+		return false, err
+	}
+	if len(m.Refusals) == 0 {
+		p.Signer, p.Verified = m.Summary.Signer, m.Summary.Verified
+		return true, nil
+	}
+	p.Refusals = append(m.Refusals, m.Ignored...)
+	if more := len(p.Refusals) - maxReasons; more > 0 {
+		p.Refusals = append(p.Refusals[:maxReasons], fmt.Sprintf("and %d more", more))
+	}
+	return false, nil
 }

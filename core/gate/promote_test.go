@@ -81,7 +81,7 @@ func TestWhatPassedIsPromotedWithAllThatIsSaidOfIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if promotion.Digest != d.digest || to.tagged() != d.digest || promotion.Attached == 0 || promotion.Summary == nil || promotion.Summary.Signer == "" {
+			if promotion.Digest != d.digest || to.tagged() != d.digest || promotion.Attached == 0 {
 				t.Errorf("%+v, the tag names %s", promotion, to.tagged())
 			}
 			to.complete()
@@ -129,18 +129,14 @@ func TestNothingIsPromotedWithoutASummaryThatCounts(t *testing.T) {
 	d.published()
 	other := newDock(t, server.WithReferrersSupport(true))
 	for name, tc := range map[string]struct {
-		change  func(*gate.PromotePlan)
-		later   time.Duration
-		says    string
-		refused bool
+		change func(*gate.PromotePlan)
+		later  time.Duration
+		says   string
 	}{
-		"somebody else's":   {func(p *gate.PromotePlan) { p.Signers.Signers[0].Key = other.public() }, 0, "nobody whose word counts attested a verdict", true},
-		"of another policy": {func(p *gate.PromotePlan) { p.Policy = "strict" }, 0, "it is about the policy", true},
-		"too old":           {func(*gate.PromotePlan) {}, 8 * 24 * time.Hour, "at most 168h", true},
-		"of the future":     {func(*gate.PromotePlan) {}, -time.Hour, "in the future", true},
-		"nobody's":          {func(p *gate.PromotePlan) { p.Signers.Signers = nil }, 0, "nobody is named", false},
-		"no name":           {func(p *gate.PromotePlan) { p.Destination = strings.TrimSuffix(p.Destination, ":1") }, 0, "names no tag", false},
-		"no registry's":     {func(p *gate.PromotePlan) { p.Source = "oci:" + d.layout }, 0, "no image in a registry", false},
+		"somebody else's":   {func(p *gate.PromotePlan) { p.Signers.Signers[0].Key = other.public() }, 0, "this key did not sign it"},
+		"of another policy": {func(p *gate.PromotePlan) { p.Policy = "strict" }, 0, "it is about the policy"},
+		"too old":           {func(*gate.PromotePlan) {}, 8 * 24 * time.Hour, "at most 168h"},
+		"of the future":     {func(*gate.PromotePlan) {}, -time.Hour, "in the future"},
 	} {
 		to := d.beside()
 		p := d.promotion(to)
@@ -148,16 +144,41 @@ func TestNothingIsPromotedWithoutASummaryThatCounts(t *testing.T) {
 		g := d.gate()
 		now := g.Now
 		g.Now = func() time.Time { return now().Add(tc.later) }
-		m, err := g.Promote(context.Background(), p)
-		said, refused := "", err == nil && m.Decision == core.Refused
-		switch {
-		case err != nil:
-			said = err.Error() + core.HintOf(err)
-		case refused:
-			said = strings.Join(m.Refusals, "\n")
+		promotion, err := g.Promote(context.Background(), p)
+		if err != nil || promotion.Decision != core.Refused || promotion.Reference != "" ||
+			!strings.Contains(strings.Join(promotion.Refusals, "\n"), tc.says) {
+			t.Errorf("%s: %+v, %v, want %q", name, promotion, err, tc.says)
 		}
-		if !strings.Contains(said, tc.says) || refused != tc.refused {
-			t.Errorf("%s: refused: %t, got %q, want %q", name, refused, said, tc.says)
+		if to.stored() > 0 {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+}
+
+// Who names nothing that could be promoted, or a registry that does not answer, is told that, and not that it is refused.
+func TestAPromotionThatCannotBeDecidedIsAnError(t *testing.T) {
+	d := newDock(t, server.WithReferrersSupport(true))
+	d.published()
+	for name, tc := range map[string]struct {
+		change func(*gate.PromotePlan)
+		usage  bool
+		says   string
+	}{
+		"nobody's":       {func(p *gate.PromotePlan) { p.Signers.Signers = nil }, true, "nobody is named"},
+		"no name":        {func(p *gate.PromotePlan) { p.Destination = strings.TrimSuffix(p.Destination, ":1") }, true, "names no tag"},
+		"no registry's":  {func(p *gate.PromotePlan) { p.Source = "oci:" + d.layout }, true, "no image in a registry"},
+		"a path":         {func(p *gate.PromotePlan) { p.Source = "./app.tar" }, true, "looks like a path"},
+		"a registry":     {func(p *gate.PromotePlan) { p.Source = d.host }, true, "none of its repositories"},
+		"not there":      {func(p *gate.PromotePlan) { p.Source = d.host + "/team/none:1" }, false, "has no repository"},
+		"nobody answers": {func(p *gate.PromotePlan) { p.Source = "127.0.0.1:1/team/app:1" }, false, "nothing listens"},
+		"nor there":      {func(p *gate.PromotePlan) { p.Destination = "127.0.0.1:1/team/app:1" }, false, "nothing listens"},
+	} {
+		to := d.beside()
+		p := d.promotion(to)
+		tc.change(&p)
+		_, err := d.gate().Promote(context.Background(), p)
+		if err == nil || core.Usage(err) != tc.usage || !strings.Contains(err.Error(), tc.says) || strings.Count(err.Error(), "could not") != 1 {
+			t.Errorf("%s: got %v, want %q", name, err, tc.says)
 		}
 		if to.stored() > 0 {
 			t.Errorf("%s: something was written", name)

@@ -136,16 +136,6 @@ func (s Signing) Over(other Signing) Signing {
 	return s
 }
 
-// Named reports whether somebody is named who signs: a key, an identity, or services that confirm the platform's.
-func (s Signing) Named() bool {
-	s.TrustedRoot, s.Form = "", "" // which say how
-	named := s.PublicLog
-	for _, row := range signingSettings() {
-		named = named || *row.text(&s) != ""
-	}
-	return named
-}
-
 // Check says what contradicts itself.
 func (s Signing) Check() error {
 	var err error

@@ -62,8 +62,11 @@ func trustIn(signers []policy.Signer, root policy.File, read func(policy.File, i
 		t.Keys = append(t.Keys, key)
 	}
 	if err := t.Check(); err != nil {
-		return t, &core.Failure{Doing: "trust the signers that were named", Err: err, Usage: true,
-			Hint: "name the trusted root's file with --trusted-root, or in the policy as trusted-root"}
+		hint := "name both, as --certificate-identity and --certificate-oidc-issuer do, or with -regexp"
+		if t.Root == nil {
+			hint = "name the trusted root's file with --trusted-root, or in the policy as trusted-root"
+		}
+		return t, &core.Failure{Doing: "trust the signers that were named", Err: err, Usage: true, Hint: hint}
 	}
 	return t, nil
 }
