@@ -52,8 +52,12 @@ func AttestedTypes() map[string]string {
 		"vsa": attest.TypeVSA, "provenance": attest.TypeProvenance, "evidence": report.PredicateType}
 }
 
+// VerificationVersion is that of the document that a Verification is written as.
+const VerificationVersion = 1
+
 // Verification is what came of verifying an image.
 type Verification struct {
+	Version  int           `json:"version"`
 	Image    string        `json:"image"`
 	Digest   core.Digest   `json:"digest"`
 	Decision core.Decision `json:"decision"`
@@ -101,7 +105,7 @@ func (g *Gate) Verify(ctx context.Context, p VerifyPlan) (*Verification, error) 
 	if err != nil {
 		return nil, advice.Failure(ctx, "verify "+shown(p.Image), err)
 	}
-	out := &Verification{Image: p.Image, Digest: manifests[0].Digest, Decision: core.Passed}
+	out := &Verification{Version: VerificationVersion, Image: p.Image, Digest: manifests[0].Digest, Decision: core.Passed}
 	for _, m := range manifests {
 		if err := v.verify(ctx, &m); err != nil {
 			return nil, advice.Failure(ctx, "verify "+shown(p.Image), err)
@@ -138,8 +142,8 @@ func (g *Gate) verifier(ctx context.Context, p VerifyPlan) (*verifier, error) {
 		if full, ok := AttestedTypes()[w]; ok {
 			w = full
 		} else if !strings.Contains(w, "://") {
-			return nil, &core.Failure{Doing: "want the attestation " + w, Usage: true, Err: errors.New("it is no predicate type"),
-				Hint: "name an address, or cyclonedx, spdx, vulns, vsa, provenance or evidence"}
+			return nil, &core.Failure{Doing: "understand --attested " + w, Usage: true, Err: errors.New("it is no predicate type"),
+				Hint: "name a type's address, or cyclonedx, spdx, vulns, vsa, provenance or evidence"}
 		}
 		v.wanted = append(v.wanted, w)
 	}
