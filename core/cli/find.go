@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,13 +72,24 @@ func showFound(t *table, f *gate.Find) {
 			t.row("  ", flaw.ID, k.Ecosystem, k.Name, k.Affected)
 		}
 	}
+	if f.Unknown {
+		alike := ""
+		if len(f.Near) > 0 {
+			alike = "; spelled alike: " + strings.Join(f.Near, ", ")
+		}
+		t.line("none of them has a package of that name, in any version%s", alike)
+	}
 	of := func(i *gate.FoundImage) *gate.FleetImage { return &i.FleetImage }
 	byOwner(t, f.Found, of, func(i *gate.FoundImage) {
 		t.line("  %s", imageLine(&i.FleetImage))
+		built := slices.ContainsFunc(i.Packages, func(k gate.FoundPackage) bool { return k.Source != "" })
 		for _, k := range i.Packages {
 			cells := []string{k.Name, k.Installed}
-			if k.Source != "" {
+			switch {
+			case k.Source != "":
 				cells = append(cells, "built from "+k.Source)
+			case built:
+				cells = append(cells, "")
 			}
 			if k.Flaw != "" {
 				cells = append(cells, strings.ToUpper(k.Severity.String()), k.Flaw, fixedIn(k.Fixed))

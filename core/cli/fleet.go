@@ -69,6 +69,9 @@ func (f *fleetFlags) finish(p *Program, names []string) (gate.FleetPlan, []gate.
 	if err != nil {
 		return plan, nil, err
 	}
+	if err := gate.CheckOutputs(files); err != nil {
+		return plan, nil, err
+	}
 	var limits gate.Plan
 	if err := (&lookFlags{limits: f.limits}).plan(&limits, nil); err != nil {
 		return plan, nil, err

@@ -255,7 +255,7 @@ func (g *Gate) WriteBaseline(ctx context.Context, p Plan, file string) (*Result,
 		}
 	}
 	output := Output{Format: "json", Path: file}
-	if err := checkOutputs([]Output{output}); err != nil {
+	if err := CheckOutputs([]Output{output}); err != nil {
 		return nil, err
 	}
 	r, err := g.Run(ctx, p)

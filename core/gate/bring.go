@@ -46,7 +46,7 @@ func (g *Gate) Import(ctx context.Context, p ImportPlan) (*Result, []Imported, e
 	if err := p.check(); err != nil {
 		return nil, nil, err
 	}
-	if err := checkOutputs(p.Outputs); err != nil {
+	if err := CheckOutputs(p.Outputs); err != nil {
 		return nil, nil, err
 	}
 	asked, err := g.asking(p.Sonar)

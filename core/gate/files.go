@@ -20,9 +20,9 @@ const maxPolicy = 1 << 20
 // maxDocument is the largest evidence document, in bytes: a hundred thousand findings take less than half of it.
 const maxDocument = 512 << 20
 
-// checkOutputs finds the mistakes in outputs that can be found before the work begins: a report that cannot be written
+// CheckOutputs finds the mistakes in outputs that can be found before the work begins: a report that cannot be written
 // after half an hour of reading is a waste of everybody's time.
-func checkOutputs(outputs []Output) error {
+func CheckOutputs(outputs []Output) error {
 	paths := map[string]bool{}
 	for _, o := range outputs {
 		if _, err := report.ParseFormat(o.Format); err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/package-url/packageurl-go"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/nearest"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/version"
 	"github.com/cleanbill-ci/cleanbill/core/vuln"
 )
@@ -39,7 +41,11 @@ type Find struct {
 	// Searched counts the images whose packages are known.
 	Searched int          `json:"searched"`
 	Found    []FoundImage `json:"found"`
-	Gaps     []FleetGap   `json:"gaps"`
+	// Unknown is true if no image has a package of the name that was asked for, in any version, and Near are those that
+	// are spelled alike: a name that is misspelt is in no image either.
+	Unknown bool       `json:"unknown,omitempty"`
+	Near    []string   `json:"near,omitempty"`
+	Gaps    []FleetGap `json:"gaps"`
 }
 
 // FoundImage is an image that contains what was looked for.
@@ -69,7 +75,16 @@ type finding struct {
 
 	mu  sync.Mutex
 	out Find
+	// seen are the names of packages, each with a package URL that has it, as long as none is the one that is looked for.
+	seen  map[string]string
+	known bool
 }
+
+// maxSeen is how many names of packages are kept for those that are spelled alike, and maxAlike how many of them are shown.
+const (
+	maxSeen  = 50_000
+	maxAlike = 3
+)
 
 // Find looks for a package, or for what a flaw affects, in the attested bills of materials of released images. All of
 // them are read once, and no layer is.
@@ -101,6 +116,9 @@ func (g *Gate) find(ctx context.Context, p FindPlan, f *fleet) (*Find, error) {
 	}
 	s.out.Gaps = append([]FleetGap{}, f.gaps...)
 	s.out.Complete = len(s.out.Gaps) == 0 && s.out.Searched > 0
+	if s.out.Unknown = s.seen != nil && !s.known && s.out.Searched > 0; s.out.Unknown {
+		s.out.Near = s.near(p.Query)
+	}
 	slices.SortFunc(s.out.Found, func(a, b FoundImage) int { return compareImages(&a.FleetImage, &b.FleetImage) })
 	return &s.out, nil
 }
@@ -121,7 +139,8 @@ func (s *finding) visit(ctx context.Context, r *released) error {
 		s.fleet.gap(r.Name(), errors.New(why))
 	}
 	slices.SortFunc(found, func(a, b FoundPackage) int {
-		return cmp.Or(cmp.Compare(a.Package, b.Package), cmp.Compare(a.Installed, b.Installed), cmp.Compare(a.Flaw, b.Flaw))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Installed, b.Installed),
+			cmp.Compare(a.Flaw, b.Flaw))
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,12 +216,15 @@ func (s *finding) byPackage(p FindPlan) error {
 			Hint: "write bounds that all have to hold, such as '>=1.2 <1.4'"}
 	}
 	want := search{url: wanted, qualifiers: wanted.Qualifiers.Map(), bounds: bounds}
+	s.seen = map[string]string{}
 	s.in = func(_ context.Context, r *released) ([]FoundPackage, []string, error) {
 		var out []FoundPackage
 		var unclear []string
+		known := false
 		for i := range r.evidence.Packages {
 			k := &r.evidence.Packages[i]
-			found, source, err := want.is(k)
+			named, found, source, err := want.is(k)
+			known = known || named
 			if err != nil {
 				unclear = append(unclear, err.Error())
 			}
@@ -210,9 +232,64 @@ func (s *finding) byPackage(p FindPlan) error {
 				out = append(out, FoundPackage{Package: k.Purl, Name: k.Name, Installed: k.Version, Source: source})
 			}
 		}
+		s.see(r.evidence.Packages, known)
 		return out, unclear, nil
 	}
 	return nil
+}
+
+// see notes the names of an image's packages.
+func (s *finding) see(packages []core.Package, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known = s.known || known; s.known {
+		return
+	}
+	note := func(name, purl string) {
+		if _, ok := s.seen[name]; !ok && len(s.seen) < maxSeen {
+			s.seen[name] = purl
+		}
+	}
+	for i := range packages {
+		p := &packages[i]
+		note(lastName(p.Purl), p.Purl)
+		if p.Source != nil {
+			note(p.Source.Name, p.Purl)
+		}
+	}
+}
+
+// lastName is the name in a package URL, as it is written there.
+func lastName(purl string) string {
+	if end := strings.IndexAny(purl, "@?#"); end >= 0 {
+		purl = purl[:end]
+	}
+	return purl[strings.LastIndexByte(purl, '/')+1:]
+}
+
+// near returns package URLs, without versions, of what was seen and may have been meant.
+func (s *finding) near(query string) []string {
+	wanted, err := packageurl.FromString(query)
+	if err != nil {
+		return nil
+	}
+	names := make([]string, 0, len(s.seen))
+	for name := range s.seen {
+		names = append(names, name)
+	}
+	var out []string
+	for _, name := range nearest.To(wanted.Name, names, maxAlike) {
+		u, err := packageurl.FromString(s.seen[name])
+		if err != nil {
+			continue
+		}
+		u.Version, u.Qualifiers, u.Subpath = "", nil, ""
+		if lastName(s.seen[name]) != name {
+			u.Name = name // of the source that it is built from
+		}
+		out = append(out, redact.Limited(u.ToString(), 200))
+	}
+	return out
 }
 
 // search is a package that is looked for.
@@ -222,48 +299,48 @@ type search struct {
 	bounds     []bound
 }
 
-// is reports whether a package is the one, or is built from it, which source then names. The error says that it is by its
-// name and that its version cannot be compared.
-func (s *search) is(p *core.Package) (found bool, source string, err error) {
+// is reports whether a package is the one, or is built from it, which source then names; named reports that for any
+// version. The error says that it is by its name and that its version cannot be compared.
+func (s *search) is(p *core.Package) (named, found bool, source string, err error) {
 	ofSource := p.Source != nil && p.Source.Name != p.Name && strings.EqualFold(p.Source.Name, s.url.Name)
 	if !ofSource && !containsFold(p.Purl, s.url.Name) && !strings.Contains(p.Purl, "%") {
-		return false, "", nil // most are told apart without reading their package URLs
+		return false, false, "", nil // most are told apart without reading their package URLs
 	}
 	u, err := packageurl.FromString(p.Purl)
 	if err != nil {
-		return false, "", nil // the bill of materials is noted as incomplete
+		return false, false, "", nil // the bill of materials is noted as incomplete
 	}
 	installed := p.Version
 	switch {
 	case u.Type != s.url.Type || !s.sameNamespace(u):
-		return false, "", nil
+		return false, false, "", nil
 	case strings.EqualFold(u.Name, s.url.Name):
 	case ofSource:
 		source, installed = p.Source.Name, cmp.Or(p.Source.Version, p.Version)
 	default:
-		return false, "", nil
+		return false, false, "", nil
 	}
 	have := u.Qualifiers.Map()
 	for k, v := range s.qualifiers {
 		if have[k] != v {
-			return false, "", nil
+			return true, false, "", nil
 		}
 	}
 	if s.url.Version != "" {
 		same := s.url.Version == installed || s.url.Version == u.Version || s.url.Version == p.Version ||
 			strings.TrimPrefix(s.url.Version, "v") == strings.TrimPrefix(installed, "v")
-		return same, source, nil
+		return true, same, source, nil
 	}
 	for _, b := range s.bounds {
 		holds, err := b.holds(vuln.EcosystemOf(p), installed)
 		if err != nil {
-			return false, "", fmt.Errorf("%s cannot be compared with %s: %w", p.Purl, b, err)
+			return true, false, "", fmt.Errorf("%s cannot be compared with %s: %w", p.Purl, b, err)
 		}
 		if !holds {
-			return false, "", nil
+			return true, false, "", nil
 		}
 	}
-	return true, source, nil
+	return true, true, source, nil
 }
 
 // sameNamespace reports whether a package is of the namespace that is looked for. A distribution's package that is looked

@@ -202,7 +202,8 @@ func (g *Gate) newFleetTrusting(p FleetPlan, trust signature.Trust) (*fleet, err
 	}
 	for _, pattern := range p.Tags {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, &core.Failure{Doing: "understand the tags " + pattern, Err: err, Usage: true}
+			return nil, &core.Failure{Doing: "understand --tags " + pattern, Err: err, Usage: true,
+				Hint: "* stands for any characters, ? for one, and [a-z] for one of these: '1.*'"}
 		}
 	}
 	if p.Parallel < 0 {
@@ -392,15 +393,24 @@ func (f *fleet) open(ctx context.Context, s *shelves) error {
 		f.gap(s.name, fmt.Errorf("its tags could not be listed: %w", err))
 		return nil
 	}
-	found := 0
+	images, found := 0, 0
 	for _, tag := range tags {
-		if !belongsToDigest(tag) && f.tagWanted(tag) {
+		if belongsToDigest(tag) {
+			continue
+		}
+		images++
+		if f.tagWanted(tag) {
 			s.identifiers = append(s.identifiers, tag)
 			found++
 		}
 	}
-	if found == 0 {
-		f.gap(s.name, errors.New("it has no tag that is asked about"))
+	switch {
+	case found > 0:
+	case images == 0:
+		f.gap(s.name, advice.Unavailable("check the spelling, and that something was pushed", "it has no tag that names an image"))
+	default:
+		f.gap(s.name, advice.Unavailable("check --tags, or leave the repository out", "of its tags, none is like %s",
+			strings.Join(f.plan.Tags, " or ")))
 	}
 	return nil
 }

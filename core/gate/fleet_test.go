@@ -480,6 +480,33 @@ func TestFindByPackageVersionSourceAndFlaw(t *testing.T) {
 	}
 }
 
+// A misspelt name is in no image, and "nothing was found" is then an answer to another question.
+func TestAMisspeltPackageIsNoticed(t *testing.T) {
+	p, key := newPort(t, registry.WithReferrersSupport(true)), signaturetest.NewKey(t)
+	p.release("shop", "a", "", key, log4j, "pkg:deb/debian/liblzma5@5.6.0-0.2?arch=amd64&upstream=xz-utils&distro=debian-13",
+		"pkg:npm/%40scope/left-pad@1.3.0")
+	for query, want := range map[string]struct {
+		unknown bool
+		near    string
+	}{
+		"pkg:deb/xz-utlis":                                       {true, "pkg:deb/debian/xz-utils"},
+		"pkg:debian/xz-utils":                                    {true, "pkg:deb/debian/xz-utils"},
+		"pkg:maven/org.apache.logging/log4j-core":                {true, "pkg:maven/org.apache.logging.log4j/log4j-core"},
+		"pkg:npm/left-pad":                                       {true, "pkg:npm/%40scope/left-pad"},
+		"pkg:npm/quite-another-thing":                            {true, ""},
+		"pkg:deb/xz-utils":                                       {false, ""},
+		"pkg:deb/xz-utils@0":                                     {false, ""},
+		"pkg:deb/xz-utils?distro=debian-12":                      {false, ""},
+		"pkg:maven/org.apache.logging.log4j/log4j-core@2.17.1":   {false, ""},
+		"pkg:maven/org.apache.logging.log4j/log4j-core?type=pom": {false, ""},
+	} {
+		f := find(t, query, gate.FleetPlan{Names: []string{p.host + "/shop"}, Signers: keyFile(t, key)})
+		if f.Unknown != want.unknown || strings.Join(f.Near, " ") != want.near || !f.Complete {
+			t.Errorf("%s: unknown %v, near %q, want %+v", query, f.Unknown, f.Near, want)
+		}
+	}
+}
+
 func TestARegistryThatDiesLeavesGapsAndNoSilence(t *testing.T) {
 	p, key := newPort(t, registry.WithReferrersSupport(true)), signaturetest.NewKey(t)
 	for i := range 4 {
@@ -564,6 +591,10 @@ func TestWhatIsNoImageIsAGap(t *testing.T) {
 	if _, err := newGate().Find(t.Context(), gate.FindPlan{Query: harmless, FleetPlan: gate.FleetPlan{Names: []string{"UPPER/case"},
 		Signers: keyFile(t, key)}}); !core.Usage(err) {
 		t.Errorf("a malformed name: %v", err)
+	}
+	f = find(t, harmless, gate.FleetPlan{Names: []string{p.host + "/shop"}, Tags: []string{"2.*", "3"}, Signers: keyFile(t, key)})
+	if f.Complete || !strings.Contains(gaps(f.Gaps), "of its tags, none is like 2.* or 3") {
+		t.Errorf("tags that are not there: %s", gaps(f.Gaps))
 	}
 	if _, err := gate.ReadNames(strings.NewReader(strings.Repeat("x", 5000))); err == nil {
 		t.Error("a line without end was read")

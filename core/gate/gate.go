@@ -150,7 +150,7 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 		return nil, err
 	}
 	p.Policy = judge.path
-	if err := checkOutputs(p.Outputs); err != nil {
+	if err := CheckOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
 	publisher, err := g.publisher(ctx, &p)

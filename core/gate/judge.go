@@ -33,7 +33,7 @@ type JudgePlan struct {
 // refuse; before something is signed on its word, the image has to be read again. It is judged in full: there is no
 // set of advisories at hand to look up the packages of a baseline in.
 func (g *Gate) Judge(ctx context.Context, p JudgePlan) (_ *Result, err error) {
-	if err := checkOutputs(p.Outputs); err != nil {
+	if err := CheckOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
 	started := g.Now()
