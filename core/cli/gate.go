@@ -62,7 +62,7 @@ the verdict are signed and attached to it; and only then it gets its name.`,
 			if err := push.plan(p, cmd, &plan); err != nil {
 				return err
 			}
-			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
+			return p.judged(stdout, plan.Publish, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	run.register(p, cmd)
@@ -115,7 +115,7 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
 				return err
 			}
 			plan.Outputs = said.Outputs
-			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Judge(cmd.Context(), plan) })
+			return p.judged(stdout, nil, func(g *gate.Gate) (*gate.Result, error) { return g.Judge(cmd.Context(), plan) })
 		},
 	}
 	cmd.Flags().StringArrayVar(&digests, "digest", nil, "the `DIGEST` that the evidence must be about (repeatable, required)")
@@ -125,9 +125,9 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
 	return cmd
 }
 
-// judged runs a gate that judges, shows the verdict, and sets the exit code. A report on standard output moves the
+// judged runs a gate that judges and may publish, shows the verdict, and sets the exit code. A report on standard output moves the
 // verdict for people to standard error.
-func (p *Program) judged(stdout string, run func(*gate.Gate) (*gate.Result, error)) error {
+func (p *Program) judged(stdout string, publish *gate.Publishing, run func(*gate.Gate) (*gate.Result, error)) error {
 	var format report.Format
 	if stdout != "" {
 		var err error
@@ -153,7 +153,7 @@ func (p *Program) judged(stdout string, run func(*gate.Gate) (*gate.Result, erro
 	if failed := report.Terminal(people, document, p.terminalOptions(people)); err == nil && failed != nil {
 		err = fmt.Errorf("show the verdict: %w", failed)
 	}
-	published(people, r.Published)
+	published(people, publish, r)
 	p.exit = gate.ExitCode(r, err)
 	return err
 }

@@ -48,12 +48,23 @@ func signingFlags() []string {
 	return names
 }
 
-// published shows what became of a push.
-func published(w io.Writer, p *gate.Published) {
-	if p == nil {
+// published shows what became of a push, and that there was none because of the verdict: what failed is an error.
+func published(w io.Writer, wanted *gate.Publishing, r *gate.Result) {
+	p := r.Published
+	switch {
+	case wanted == nil || p == nil && r.Verdict.Decision == core.Passed:
 		return
+	case p == nil && wanted.InPlace():
+		fmt.Fprintf(w, "\nnot signed  %s\n", report.SafeText(wanted.Reference))
+		return
+	case p == nil:
+		fmt.Fprintf(w, "\nnot pushed  %s\n", report.SafeText(wanted.Reference))
+		return
+	case wanted.InPlace():
+		fmt.Fprintf(w, "\nsigned      %s\n", report.SafeText(p.Reference))
+	default:
+		fmt.Fprintf(w, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
 	}
-	fmt.Fprintf(w, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
 	for _, a := range p.Attestations {
 		what := a.PredicateType
 		if what == "" {
