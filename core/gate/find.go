@@ -172,10 +172,17 @@ func (s *finding) byID(ctx context.Context, g *Gate, p FindPlan) error {
 		return &core.Failure{Doing: doing, Err: err}
 	}
 	if len(answer.Flaws) == 0 {
+		source, how := a.audit.Advisories, ""
+		if source.Starter {
+			how = "; they are a small selection, found by their own ids only (GO-…, GHSA-…)"
+		}
+		if source.Note != "" {
+			how += "; " + source.Note
+		}
 		return &core.Failure{Doing: doing,
-			Err: fmt.Errorf("the advisories (%s) know nothing of it, which does not mean that no image has it",
-				a.audit.Advisories.Name),
-			Hint: "fetch newer ones with: cleanbill advisories update; or look for the package by its package URL"}
+			Err: fmt.Errorf("the advisories (%s) know nothing of it, which does not mean that no image has it%s", source.Name, how),
+			Hint: "fetch newer ones with: cleanbill advisories update, or name a set with --advisories; " +
+				"or look for the package by its package URL"}
 	}
 	s.out.Advisories, s.out.Flaws = &a.audit.Advisories, answer.Flaws
 	s.in = func(ctx context.Context, r *released) ([]FoundPackage, []string, error) {

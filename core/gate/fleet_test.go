@@ -472,7 +472,7 @@ func TestFindByPackageVersionSourceAndFlaw(t *testing.T) {
 	if f.Complete || !strings.Contains(gaps(f.Gaps), "starter") {
 		t.Errorf("the starter set knows all: %s", gaps(f.Gaps))
 	}
-	for query, want := range map[string]string{"CVE-1999-99999": "know nothing of it", "log4j": "neither a package URL"} {
+	for query, want := range map[string]string{"CVE-1999-99999": "know nothing of it", "CVE-2024-2687": "found by their own ids only", "log4j": "neither a package URL"} {
 		if _, err := newGate().Find(t.Context(), gate.FindPlan{Query: query, FleetPlan: gate.FleetPlan{Names: []string{p.host + "/shop"},
 			Signers: keyFile(t, key)}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", query, err)
