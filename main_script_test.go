@@ -2,7 +2,12 @@ package main
 
 import (
 	"archive/zip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cleanbill-ci/cleanbill/testdata/images"
 )
 
 // exits runs a program and checks its exit code, which testscript itself only tells apart as zero and not zero:
@@ -122,4 +129,40 @@ func subject(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no subject", args[1])
 	}
 	ts.Setenv(args[0], document.Evidence.Subjects[0].Digest)
+}
+
+// keypair writes a private key and its public half, as openssl makes them:
+//
+//	keypair NAME
+func keypair(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keypair NAME")
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	ts.Check(err)
+	public, err := x509.MarshalPKIXPublicKey(private.Public())
+	ts.Check(err)
+	for suffix, block := range map[string]*pem.Block{
+		".key": {Type: "PRIVATE KEY", Bytes: pkcs8},
+		".pub": {Type: "PUBLIC KEY", Bytes: public},
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+suffix), pem.EncodeToMemory(block), 0o600))
+	}
+}
+
+// cleanimage writes an image of two platforms in which there is nothing to find, and sets a variable to its digest:
+//
+//	cleanimage DIR VARIABLE
+func cleanimage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cleanimage DIR VARIABLE")
+	}
+	index, err := images.BuildIndex(images.Clean("amd64"), images.Clean("arm64"))
+	ts.Check(err)
+	ts.Check(images.WriteLayout(ts.MkAbs(args[0]), index))
+	digest, err := index.Digest()
+	ts.Check(err)
+	ts.Setenv(args[1], digest.String())
 }

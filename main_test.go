@@ -40,11 +40,13 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"shownin": shownin,
-			"exports": exports,
-			"damage":  damage,
-			"subject": subject,
+			"exits":      exits,
+			"shownin":    shownin,
+			"exports":    exports,
+			"damage":     damage,
+			"subject":    subject,
+			"keypair":    keypair,
+			"cleanimage": cleanimage,
 		},
 	})
 }
