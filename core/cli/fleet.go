@@ -72,16 +72,15 @@ func (f *fleetFlags) finish(p *Program, names []string) (gate.FleetPlan, []gate.
 	if err := gate.CheckOutputs(files); err != nil {
 		return plan, nil, err
 	}
-	var limits gate.Plan
-	if err := (&lookFlags{limits: f.limits}).plan(&limits, nil); err != nil {
-		return plan, nil, err
-	}
-	plan.Limits = limits.Limits
 	plan.Signers = f.trust.signers()
 	environment, err := p.environment()
 	if err != nil {
 		return plan, nil, err
 	}
+	if err := (&lookFlags{limits: f.limits}).plan(&environment, nil); err != nil {
+		return plan, nil, err
+	}
+	plan.Limits = environment.Limits
 	if plan.Policy, err = f.judge.plan(environment.Policy); err != nil {
 		return plan, nil, err
 	}
