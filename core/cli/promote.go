@@ -12,6 +12,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
 func (p *Program) promoteCommand() *cobra.Command {
@@ -135,6 +136,6 @@ func (f *summaryFlags) check(cmd *cobra.Command, source string) error {
 	if wrong == "" {
 		return nil
 	}
-	return &core.Failure{Doing: "promote " + source + " with --" + wrong, Usage: true, Err: errors.New(why),
+	return &core.Failure{Doing: "promote " + redact.Reference(source) + " with --" + wrong, Usage: true, Err: errors.New(why),
 		Hint: "name who signed the summary with --signed-by, or leave that out and name who signs now with --key; not both"}
 }

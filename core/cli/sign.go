@@ -8,6 +8,7 @@ import (
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
 
 // signCommand is the second of two jobs: the first has no secrets, and this one believes it nothing.
@@ -46,7 +47,7 @@ here. Sources that the policy wants examined are named besides the image.`,
 				return err
 			}
 			if !plan.Publish.InPlace() {
-				return &core.Failure{Doing: "sign " + args[0], Usage: true, Err: errors.New("it names no digest"),
+				return &core.Failure{Doing: "sign " + redact.Reference(args[0]), Usage: true, Err: errors.New("it names no digest"),
 					Hint: "name what was built as IMAGE@sha256:…: a tag may name something else by now"}
 			}
 			if len(evidence) > 0 {

@@ -346,4 +346,4 @@ func aboutBase(image *core.ImageFacts, rule string) core.Finding {
 }
 
 // shown is a name from the image, as far as a sentence has room for it.
-func shown(s string) string { return redact.Limited(s, 200) }
+func shown(s string) string { return redact.Limited(redact.Reference(s), 200) }

@@ -515,3 +515,25 @@ func TestLargeEvidenceIsKeptApartAndNamedByDigest(t *testing.T) {
 		t.Errorf("a statement that is too large all the same: %v", err)
 	}
 }
+
+func TestCredentialsInAReferenceAreRefusedAndNotShown(t *testing.T) {
+	s := newShipped(t)
+	here, key := s.host+"/team/app:1", keyed(s.file)
+	for _, ref := range []string{"alice:hunter2@registry.example/app:1", "https://alice:hunter2@registry.example/app:1",
+		"alice:hunter2@registry.example/app@" + string(s.digest), "hunter2@registry.example/app:1"} {
+		published := s.plan()
+		published.Publish.Reference = ref
+		_, publish := newGate().Run(t.Context(), published)
+		_, verify := newGate().Verify(t.Context(), gate.VerifyPlan{Image: ref, Signers: key})
+		_, unsigned := newGate().Verify(t.Context(), gate.VerifyPlan{Image: ref})
+		_, source := newGate().Promote(t.Context(), gate.PromotePlan{Source: ref, Destination: here, Signers: key, Policy: s.policy})
+		_, destination := newGate().Promote(t.Context(), gate.PromotePlan{Source: here, Destination: ref, Signers: key, Policy: s.policy})
+		_, audited := newGate().Audit(t.Context(), gate.FleetPlan{Names: []string{ref}, Signers: key, Policy: s.policy})
+		for doing, err := range map[string]error{"publish": publish, "verify": verify, "verify without a key": unsigned,
+			"promote from": source, "promote to": destination, "audit": audited} {
+			if err == nil || !core.Usage(err) || strings.Contains(err.Error()+core.HintOf(err), "hunter2") {
+				t.Errorf("%s %s: %v (%s)", doing, ref, err, core.HintOf(err))
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -35,6 +36,9 @@ const maxRedirects = 5
 var acceptedManifests = strings.Join([]string{
 	string(types.OCIImageIndex), string(types.OCIManifestSchema1), string(types.DockerManifestList), string(types.DockerManifestSchema2),
 }, ", ")
+
+// digestLike is what may follow the @ of a reference.
+var digestLike = regexp.MustCompile(`^[a-z0-9+._-]+:[0-9a-fA-F]{32,}$`)
 
 // Options say how registries are spoken with. The zero value has no credentials, default limits and default patience.
 type Options struct {
@@ -94,8 +98,13 @@ type Manifest struct {
 	MediaType string
 }
 
-// ParseReference reads NAME[:TAG][@DIGEST]. Registries on this machine may speak plain HTTP.
+// ParseReference reads NAME[:TAG][@DIGEST]. Registries on this machine may speak plain HTTP. What holds credentials is in no
+// error.
 func ParseReference(s string) (name.Reference, error) {
+	if before, after, found := strings.Cut(s, "@"); found && (before == "" || !digestLike.MatchString(after)) {
+		return nil, advice.Misuse("write NAME@ALGORITHM:DIGITS; credentials are given with docker login, or DOCKER_CONFIG",
+			"what follows the @ is no digest, and what stands before it may be credentials")
+	}
 	ref, err := name.ParseReference(s)
 	if err != nil {
 		return nil, malformed(s)
