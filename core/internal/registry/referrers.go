@@ -8,11 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/limit"
 	"github.com/cleanbill-ci/cleanbill/core/internal/network"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 )
@@ -43,8 +46,8 @@ func (r *Repository) Referrers(ctx context.Context, subject core.Digest) ([]Desc
 	var all []Descriptor
 	next := "referrers/" + string(subject)
 	for page := 0; next != ""; page++ {
-		if page == maxPages || len(all) > maxReferrers {
-			return nil, fmt.Errorf("%s lists more than %d referrers of %s", r.host(), maxReferrers, subject.Short())
+		if page == maxPages {
+			return nil, r.tooMany(subject)
 		}
 		list, following, err := r.referrersPage(ctx, next)
 		var status *network.StatusError
@@ -54,14 +57,25 @@ func (r *Repository) Referrers(ctx context.Context, subject core.Digest) ([]Desc
 		if err != nil {
 			return nil, r.explain(err, "referrers")
 		}
-		all, next = append(all, list...), following
+		if all, next = append(all, list...), following; len(all) > maxReferrers {
+			return nil, r.tooMany(subject)
+		}
 	}
 	// A client that found no API wrote the tag, even if the registry has the API by now.
 	tagged, err := r.referrersTag(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
-	return unique(append(all, tagged...)), nil
+	if all = unique(append(all, tagged...)); len(all) > maxReferrers {
+		return nil, r.tooMany(subject)
+	}
+	return all, nil
+}
+
+// tooMany is the error for a list that is not read to its end: what is beyond it may be what matters.
+func (r *Repository) tooMany(subject core.Digest) error {
+	return advice.Unavailable("remove what does not belong there: whoever may push can attach anything",
+		"%s lists more than %d referrers of %s, or in more than %d parts", r.host(), maxReferrers, subject.Short(), maxPages)
 }
 
 // lacksReferrers are the answers of registries without the API.
@@ -99,6 +113,9 @@ func (r *Repository) referrersTag(ctx context.Context, subject core.Digest) ([]D
 		return nil, err
 	}
 	list, err := parseReferrers(m.Raw)
+	if len(list) > maxReferrers {
+		return nil, r.tooMany(subject)
+	}
 	return unique(list), err
 }
 
@@ -113,36 +130,55 @@ func (r *Repository) referrersPage(ctx context.Context, what string) (list []Des
 		if resp.StatusCode != http.StatusOK {
 			return network.ReadStatus(resp)
 		}
-		raw, err := io.ReadAll(io.LimitReader(resp.Body, r.options.Limits.MetadataSize))
+		raw, err := r.readList(resp, "the list of referrers")
 		if err != nil {
-			return &network.BodyError{Err: err}
+			return err
 		}
-		next = r.nextPage(resp)
+		if next, err = r.nextPage(resp); err != nil {
+			return err
+		}
 		list, err = parseReferrers(raw)
 		return err
 	})
 	return list, next, err
 }
 
-// nextPage reads the Link header. Only an address below this repository is followed.
-func (r *Repository) nextPage(resp *http.Response) string {
-	link, rel, ok := strings.Cut(resp.Header.Get("Link"), ">")
-	if !ok || !strings.Contains(rel, `rel="next"`) {
-		return ""
+// readList reads an answer that lists something.
+func (r *Repository) readList(resp *http.Response, what string) ([]byte, error) {
+	most := r.options.Limits.MetadataSize
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	switch {
+	case err != nil:
+		return nil, &network.BodyError{Err: err}
+	case int64(len(raw)) > most:
+		return nil, &limit.Exceeded{Limit: "metadata-size", Max: most, Unit: "bytes", What: what}
+	}
+	return raw, nil
+}
+
+// nextRelation is in a Link header that says where a list goes on.
+var nextRelation = regexp.MustCompile(`(?i)\brel="?next\b`)
+
+// nextPage reads the Link header. Only an address below this repository is followed; that a list goes on elsewhere is an
+// error, because a part of it must not be taken for all.
+func (r *Repository) nextPage(resp *http.Response) (string, error) {
+	header := resp.Header.Get("Link")
+	link, parameters, _ := strings.Cut(header, ">")
+	if !nextRelation.MatchString(parameters) {
+		return "", nil
 	}
 	u, err := url.Parse(strings.TrimPrefix(strings.TrimSpace(link), "<"))
-	if err != nil {
-		return ""
+	if err == nil {
+		u = resp.Request.URL.ResolveReference(u)
+		rest, below := strings.CutPrefix(u.Path, "/v2/"+r.repo.RepositoryStr()+"/")
+		if u.RawQuery != "" {
+			rest += "?" + u.RawQuery
+		}
+		if below && u.Host == resp.Request.URL.Host {
+			return rest, nil
+		}
 	}
-	u = resp.Request.URL.ResolveReference(u)
-	rest, below := strings.CutPrefix(u.Path, "/v2/"+r.repo.RepositoryStr()+"/")
-	if !below || u.Host != resp.Request.URL.Host {
-		return ""
-	}
-	if u.RawQuery != "" {
-		rest += "?" + u.RawQuery
-	}
-	return rest
+	return "", fmt.Errorf("the registry says that its list goes on elsewhere: %q", redact.Limited(header, 200))
 }
 
 func parseReferrers(raw []byte) ([]Descriptor, error) {

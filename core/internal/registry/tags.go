@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 	"github.com/cleanbill-ci/cleanbill/core/internal/network"
@@ -66,14 +64,12 @@ func (r *Repository) tagsPage(ctx context.Context, what string) (list []string, 
 		if resp.StatusCode != http.StatusOK {
 			return network.ReadStatus(resp)
 		}
-		raw, err := io.ReadAll(io.LimitReader(resp.Body, r.options.Limits.MetadataSize))
+		raw, err := r.readList(resp, "the list of tags")
 		if err != nil {
-			return &network.BodyError{Err: err}
+			return err
 		}
-		next = r.nextPage(resp)
-		if next == "" && strings.Contains(resp.Header.Get("Link"), `rel="next"`) {
-			return fmt.Errorf("the registry says that its list of tags goes on elsewhere: %q",
-				redact.Limited(resp.Header.Get("Link"), 200))
+		if next, err = r.nextPage(resp); err != nil {
+			return err
 		}
 		var page struct {
 			Tags []string `json:"tags"`
