@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
+	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
@@ -36,12 +38,20 @@ type Said struct {
 
 	bundle   []byte // nil for an envelope
 	envelope signature.Envelope
+	lost     error
 }
+
+// Unreadable says why it cannot be read, such as that the registry does not have what a manifest names; nil if it was.
+// Nobody knows what it would say.
+func (s Said) Unreadable() error { return s.lost }
 
 // Verify returns what a trusted signer said of the digest, or why it does not count.
 func (s Said) Verify(ctx context.Context, t signature.Trust, subject core.Digest) (signature.Verified, error) {
 	if t.Empty() {
 		return signature.Verified{}, errors.New("nobody is trusted")
+	}
+	if s.lost != nil {
+		return signature.Verified{}, s.lost
 	}
 	if s.bundle != nil {
 		return t.Bundle(s.bundle, subject)
@@ -51,6 +61,9 @@ func (s Said) Verify(ctx context.Context, t signature.Trust, subject core.Digest
 
 // Claims returns what is said of the digest, whoever said it.
 func (s Said) Claims(subject core.Digest) (signature.Verified, error) {
+	if s.lost != nil {
+		return signature.Verified{}, s.lost
+	}
 	if s.bundle != nil {
 		return signature.Claims(s.bundle, subject)
 	}
@@ -64,7 +77,7 @@ func (s Said) Bundle() []byte { return s.bundle }
 type Shelf struct {
 	repository *registry.Repository
 	items      []item
-	seen       map[core.Digest]bool
+	seen       map[string]bool
 	opened     int
 	said       int
 	size       int64
@@ -77,6 +90,7 @@ type item struct {
 
 	manifest core.Digest // empty for a layer
 	layer    layer
+	lost     error // why it cannot be read
 }
 
 type layer struct {
@@ -89,7 +103,7 @@ type layer struct {
 // Beside lists the attestations that lie beside a digest, by referrers, by the tag that stands for them, and by
 // cosign's older tag. None is no error.
 func Beside(ctx context.Context, r *registry.Repository, subject core.Digest) (*Shelf, error) {
-	s := &Shelf{repository: r, seen: map[core.Digest]bool{}}
+	s := &Shelf{repository: r, seen: map[string]bool{}}
 	list, err := r.Referrers(ctx, subject)
 	if err != nil {
 		return nil, err
@@ -129,29 +143,44 @@ func (s *Shelf) Read(ctx context.Context, wanted func(predicateType string) bool
 			}
 			continue
 		}
-		if err := s.room(i.layer.Size); err != nil {
-			return nil, err
-		}
-		raw, err := blob(ctx, s.repository, i.layer.Digest, i.layer.Size)
+		said, err := s.read(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		said := Said{Digest: i.layer.Digest}
-		if i.layer.MediaType == signature.EnvelopeType {
-			said.envelope = signature.Envelope{Raw: raw, Annotations: i.layer.Annotations}
-		} else {
-			said.bundle = raw
-		}
 		out = append(out, said)
-		s.said++
 	}
 	return out, nil
+}
+
+// read reads one attestation. That one is broken is said of it, because whoever may push could otherwise break all the
+// others; that the registry cannot be reached is an error.
+func (s *Shelf) read(ctx context.Context, i *item) (Said, error) {
+	said := Said{Digest: i.layer.Digest, lost: i.lost}
+	if said.lost == nil && (i.layer.Size < 0 || i.layer.Size > maxBesideSize) {
+		said.lost = fmt.Errorf("it claims %d bytes; at most %d are read", i.layer.Size, int64(maxBesideSize))
+	}
+	if err := s.room(i.layer.Size, said.lost == nil); err != nil || said.lost != nil {
+		return said, err
+	}
+	raw, err := blob(ctx, s.repository, i.layer.Digest, i.layer.Size)
+	var mismatch *verify.MismatchError
+	switch {
+	case registry.IsAbsent(err), errors.As(err, &mismatch):
+		said.lost = err
+	case err != nil:
+		return said, err
+	case i.layer.MediaType == signature.EnvelopeType:
+		said.envelope = signature.Envelope{Raw: raw, Annotations: i.layer.Annotations}
+	default:
+		said.bundle = raw
+	}
+	return said, nil
 }
 
 // open lists the attestations that a manifest holds.
 func (s *Shelf) open(ctx context.Context, identifier string) error {
 	if s.opened++; s.opened > maxOpened {
-		return fmt.Errorf("more than %d things lie beside it", maxOpened)
+		return tooMuch("more than %d things lie beside it", maxOpened)
 	}
 	m, err := s.repository.Resolve(ctx, identifier)
 	if registry.IsAbsent(err) {
@@ -165,7 +194,8 @@ func (s *Shelf) open(ctx context.Context, identifier string) error {
 		Layers      []layer           `json:"layers"`
 	}
 	if err := json.Unmarshal(m.Raw, &manifest); err != nil {
-		return fmt.Errorf("read a manifest of attestations: %w", err)
+		s.items = append(s.items, item{layer: layer{Digest: m.Digest}, lost: fmt.Errorf("its manifest is not of the right form: %w", err)})
+		return nil
 	}
 	for _, l := range manifest.Layers {
 		claimed := ""
@@ -177,26 +207,40 @@ func (s *Shelf) open(ctx context.Context, identifier string) error {
 		default:
 			continue
 		}
-		if !s.seen[l.Digest] {
-			s.seen[l.Digest] = true
-			s.items = append(s.items, item{claimed: claimed, layer: l})
+		i := item{claimed: claimed, layer: l}
+		if _, err := core.ParseDigest(string(l.Digest)); err != nil {
+			i.layer.Digest, i.lost = m.Digest, fmt.Errorf("its manifest names %q, which is no digest", redact.Limited(string(l.Digest), 80))
+		}
+		// The same content under another claim is something else: one that lies must not stand for one that does not.
+		key, err := json.Marshal([]any{claimed, l})
+		if err != nil {
+			return err
+		}
+		if !s.seen[string(key)] {
+			s.seen[string(key)] = true
+			s.items = append(s.items, i)
 		}
 	}
 	return nil
 }
 
-// room counts one more against the bounds.
-func (s *Shelf) room(size int64) error {
-	s.size += max(size, 0)
-	switch {
-	case size < 0 || size > maxBesideSize:
-		return fmt.Errorf("an attestation claims %d bytes; at most %d are read", size, int64(maxBesideSize))
-	case s.said == maxBeside:
-		return fmt.Errorf("more than %d attestations lie beside it", maxBeside)
-	case s.size > maxBesideTotal:
-		return fmt.Errorf("the attestations beside it have more than %d bytes together", int64(maxBesideTotal))
+// room counts one more against the bounds, with its size if it is to be read.
+func (s *Shelf) room(size int64, read bool) error {
+	if read {
+		s.size += size
+	}
+	if s.said++; s.said > maxBeside {
+		return tooMuch("more than %d attestations lie beside it", maxBeside)
+	}
+	if s.size > maxBesideTotal {
+		return tooMuch("the attestations beside it have more than %d bytes together", maxBesideTotal)
 	}
 	return nil
+}
+
+// tooMuch is the error for what is not read to its end: what is left may be what counts, or what refuses.
+func tooMuch(format string, most int64) error {
+	return advice.Unavailable("remove what does not belong there: whoever may push can attach anything", format, most)
 }
 
 func blob(ctx context.Context, r *registry.Repository, d core.Digest, size int64) ([]byte, error) {

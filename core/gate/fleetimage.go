@@ -200,6 +200,11 @@ func (f *fleet) from(ctx context.Context, s *shelves, shelf *attest.Shelf, about
 		said, err = shelf.Read(ctx, wanted)
 		return err
 	})
+	for _, one := range said {
+		if lost := one.Unreadable(); err == nil && lost != nil {
+			err = fmt.Errorf("%s: %w", one.Digest.Short(), lost) // it may list what nothing else does
+		}
+	}
 	return f.hear(ctx, said, about), err
 }
 

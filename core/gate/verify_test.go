@@ -3,6 +3,9 @@ package gate_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +22,7 @@ import (
 	"github.com/cleanbill-ci/cleanbill/core/gate"
 	"github.com/cleanbill-ci/cleanbill/core/internal/registry"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signaturetest"
+	"github.com/cleanbill-ci/cleanbill/core/internal/verify"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 	"github.com/cleanbill-ci/cleanbill/core/target"
 	"github.com/cleanbill-ci/cleanbill/testdata/images"
@@ -312,4 +316,73 @@ func TestVerifyingNeedsSomebodyWhoCounts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// serve puts something between the registry and whoever asks it.
+func (s *shipped) serve(answer func(w http.ResponseWriter, r *http.Request, held http.Handler)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.held
+	s.held = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, held) })
+}
+
+// Whoever may push can attach what breaks, or the same content under another claim. It hides nothing, and refuses nothing.
+func TestWhatIsBrokenOrLiesHidesNothing(t *testing.T) {
+	const bundles = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	for name, manifest := range map[string]func(digest core.Digest, size int) string{
+		"calls it something else": func(d core.Digest, size int) string {
+			return fmt.Sprintf(`{"annotations":{"dev.sigstore.bundle.predicateType":"https://example.invalid/x"},
+				"layers":[{"mediaType":%q,"digest":%q,"size":%d}]}`, bundles, d, size)
+		},
+		"calls it an envelope": func(d core.Digest, size int) string {
+			return fmt.Sprintf(`{"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":%q,"size":%d}]}`, d, size)
+		},
+		"too long":  func(d core.Digest, size int) string { return layers(bundles, d, size-1) },
+		"too short": func(d core.Digest, size int) string { return layers(bundles, d, size+1) },
+		"negative":  func(d core.Digest, _ int) string { return layers(bundles, d, -1) },
+		"too large": func(d core.Digest, _ int) string { return layers(bundles, d, 1<<40) },
+		"not there": func(core.Digest, int) string {
+			return layers(bundles, "sha256:"+core.Digest(strings.Repeat("0", 64)), 10)
+		},
+		"no digest":  func(core.Digest, int) string { return layers(bundles, "../../other/manifests/1", 10) },
+		"no layers":  func(core.Digest, int) string { return `{"layers":{}}` },
+		"no JSON":    func(core.Digest, int) string { return `<html>` },
+		"no content": func(core.Digest, int) string { return `` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShipped(t)
+			bundle := s.key.Bundle(t, s.statement(said.TypeVSA, s.digest, s.summary(nil)))
+			s.attach(said.TypeVSA, bundle)
+			lie := []byte(manifest(verify.DigestOf(bundle), len(bundle)))
+			s.serve(func(w http.ResponseWriter, r *http.Request, held http.Handler) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/manifests/"+string(verify.DigestOf(lie))):
+					_, _ = w.Write(lie)
+				case strings.Contains(r.URL.Path, "/referrers/"):
+					recorded := httptest.NewRecorder()
+					held.ServeHTTP(recorded, r)
+					var list struct {
+						Manifests []json.RawMessage `json:"manifests"`
+					}
+					s.must(json.Unmarshal(recorded.Body.Bytes(), &list))
+					first := fmt.Sprintf(`{"artifactType":%q,"digest":%q,"size":1}`, bundles, verify.DigestOf(lie))
+					list.Manifests = append([]json.RawMessage{json.RawMessage(first)}, list.Manifests...)
+					_ = json.NewEncoder(w).Encode(list)
+				case strings.Contains(r.URL.Path, "/other/"):
+					t.Errorf("it asks for %s", r.URL)
+				default:
+					held.ServeHTTP(w, r)
+				}
+			})
+			v := s.verify(gate.VerifyPlan{Signers: keyed(s.file), Summary: &said.SummaryDemands{}})
+			if v.Decision != core.Passed || len(v.Manifests[0].Attestations) != 1 {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// layers is a manifest with one layer.
+func layers(mediaType string, d core.Digest, size int) string {
+	return fmt.Sprintf(`{"layers":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, d, size)
 }
