@@ -206,13 +206,7 @@ func (v *verifier) find(ctx context.Context) ([]VerifiedManifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []VerifiedManifest{{Digest: m.Digest}}
-	if v.plan.EachPlatform {
-		for _, c := range platformsIn(m.Raw) {
-			out = append(out, VerifiedManifest{Digest: c.Digest, Platform: c.Platform})
-		}
-	}
-	return out, nil
+	return v.manifests(m.Digest, m.Raw)
 }
 
 func (v *verifier) options() registry.Options {
@@ -240,27 +234,44 @@ func (v *verifier) findAnywhere(ctx context.Context) ([]VerifiedManifest, error)
 		return nil, advice.Misuse("name an image", "%s is no image", v.plan.Image)
 	}
 	top, raw := content.Root()
-	out := []VerifiedManifest{{Digest: top.Digest}}
-	if v.plan.EachPlatform {
-		for _, c := range platformsIn(raw) {
-			out = append(out, VerifiedManifest{Digest: c.Digest, Platform: c.Platform})
-		}
+	return v.manifests(top.Digest, raw)
+}
+
+// manifests are those to verify: the one that is named and, if each is wanted, the platforms of an index.
+func (v *verifier) manifests(top core.Digest, raw []byte) ([]VerifiedManifest, error) {
+	out := []VerifiedManifest{{Digest: top}}
+	if !v.plan.EachPlatform {
+		return out, nil
+	}
+	platforms, err := platformsIn(raw)
+	if err != nil {
+		return nil, fmt.Errorf("list the platforms of %s: %w", top.Short(), err)
+	}
+	for _, c := range platforms {
+		out = append(out, VerifiedManifest{Digest: c.Digest, Platform: c.Platform})
 	}
 	return out, nil
 }
 
-// platformsIn lists the platforms of an index.
-func platformsIn(raw []byte) []fleetChild {
+// platformsIn lists the platforms of an index; none of an image. One that cannot be told is an error: somebody else may read
+// the index more kindly.
+func platformsIn(raw []byte) ([]fleetChild, error) {
 	var index struct {
 		Manifests []fleetChild `json:"manifests"`
 	}
-	if json.Unmarshal(raw, &index) != nil {
-		return nil
+	if err := json.Unmarshal(raw, &index); err != nil {
+		return nil, errors.New("its manifest is not of the right form: " + redact.Limited(err.Error(), 200))
 	}
-	return slices.DeleteFunc(slices.Clone(index.Manifests), func(c fleetChild) bool {
-		_, err := core.ParseDigest(string(c.Digest))
-		return err != nil || c.isAbout(index.Manifests)
-	})
+	var out []fleetChild
+	for _, c := range index.Manifests {
+		if _, err := core.ParseDigest(string(c.Digest)); err != nil {
+			return nil, fmt.Errorf("it has an entry without a digest: %w", err)
+		}
+		if !c.isAbout(index.Manifests) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
 }
 
 // verify fills in what is said of a manifest.

@@ -386,3 +386,53 @@ func TestWhatIsBrokenOrLiesHidesNothing(t *testing.T) {
 func layers(mediaType string, d core.Digest, size int) string {
 	return fmt.Sprintf(`{"layers":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, d, size)
 }
+
+// An index whose platforms cannot be told must not pass for one that has none.
+func TestPlatformsThatCannotBeToldAreNotVerified(t *testing.T) {
+	s := newShipped(t)
+	platform := s.digest
+	for name, tc := range map[string]struct {
+		entries, says string
+	}{
+		"as it should be":        {fmt.Sprintf(`[{"digest":%q,"platform":{"os":"linux","architecture":"amd64"}}]`, platform), ""},
+		"an odd platform":        {fmt.Sprintf(`[{"digest":%q,"platform":"linux/amd64"}]`, platform), "not of the right form"},
+		"an object":              {fmt.Sprintf(`{"digest":%q}`, platform), "not of the right form"},
+		"a digest in upper case": {fmt.Sprintf(`[{"digest":%q}]`, strings.ToUpper(string(platform))), "without a digest"},
+		"no digest":              {`[{"platform":{"os":"linux","architecture":"amd64"}}]`, "without a digest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShipped(t)
+			index := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":` + tc.entries + `}`)
+			top := verify.DigestOf(index)
+			bundle := s.key.Bundle(t, s.statement(said.TypeSignature, top, json.RawMessage(`{}`)))
+			held := fmt.Sprintf(`{"layers":[{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","digest":%q,"size":%d}]}`,
+				verify.DigestOf(bundle), len(bundle))
+			s.serve(func(w http.ResponseWriter, r *http.Request, registry http.Handler) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/manifests/1"):
+					_, _ = w.Write(index)
+				case strings.HasSuffix(r.URL.Path, "/referrers/"+string(top)):
+					fmt.Fprintf(w, `{"manifests":[{"digest":%q}]}`, verify.DigestOf([]byte(held)))
+				case strings.HasSuffix(r.URL.Path, string(verify.DigestOf([]byte(held)))):
+					_, _ = w.Write([]byte(held))
+				case strings.HasSuffix(r.URL.Path, string(verify.DigestOf(bundle))):
+					_, _ = w.Write(bundle)
+				default:
+					registry.ServeHTTP(w, r)
+				}
+			})
+			plan := gate.VerifyPlan{Image: s.host + "/team/app:1", Signers: keyed(s.file)}
+			if v, err := newGate().Verify(t.Context(), plan); err != nil || v.Decision != core.Passed {
+				t.Fatalf("the index as a whole: %+v, %v", v, err)
+			}
+			plan.EachPlatform = true
+			v, err := newGate().Verify(t.Context(), plan)
+			switch {
+			case tc.says == "" && (err != nil || len(v.Manifests) != 2 || v.Decision != core.Refused):
+				t.Errorf("nobody signed the platform: %+v, %v", v, err)
+			case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)):
+				t.Errorf("%+v, %v; want %q", v, err, tc.says)
+			}
+		})
+	}
+}
