@@ -243,7 +243,7 @@ func (r *remoteSink) blob(mediaType string, blob []byte) (descriptor, error) {
 		return d, nil
 	}
 	r.size.Add(d.Size)
-	return d, r.repository.Upload(r.ctx, blob, mediaType)
+	return d, r.repository.Upload(r.ctx, blob)
 }
 
 // finish puts the manifest without a tag, then its signatures, and then the tag, which therefore never leads to a set

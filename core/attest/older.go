@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -31,7 +30,7 @@ func AttachOlder(ctx context.Context, r *registry.Repository, subject core.Diges
 	if layer.Digest, err = v1.NewHash(string(verify.DigestOf(s.Payload))); err != nil {
 		return err
 	}
-	if err := upload(ctx, r, s.Payload); err != nil {
+	if err := r.Upload(ctx, s.Payload); err != nil {
 		return err
 	}
 	return addOlder(ctx, r, registry.FallbackTag(subject)+".sig", []v1.Descriptor{layer})
@@ -102,7 +101,7 @@ func putOlder(ctx context.Context, r *registry.Repository, tag string, m *v1.Man
 	if err != nil {
 		return err
 	}
-	if err := upload(ctx, r, raw); err != nil {
+	if err := r.Upload(ctx, raw); err != nil {
 		return err
 	}
 	m.Config = v1.Descriptor{MediaType: types.OCIConfigJSON, Size: int64(len(raw))}
@@ -115,11 +114,6 @@ func putOlder(ctx context.Context, r *registry.Repository, tag string, m *v1.Man
 	}
 	_, err = r.PutManifest(ctx, tag, manifest, string(m.MediaType))
 	return err
-}
-
-func upload(ctx context.Context, r *registry.Repository, blob []byte) error {
-	return r.Stream(ctx, verify.DigestOf(blob), int64(len(blob)),
-		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(blob)), nil })
 }
 
 // OlderSignatures reads the signatures of the older form that lie beside a digest. None is no error.

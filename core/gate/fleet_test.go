@@ -155,7 +155,7 @@ func (p *port) attach(name string, subject core.Digest, bundle []byte) {
 		p.t.Fatal(err)
 	}
 	for _, blob := range [][]byte{config, bundle} {
-		if err := r.Upload(p.t.Context(), blob, "application/octet-stream"); err != nil {
+		if err := r.Upload(p.t.Context(), blob); err != nil {
 			p.t.Fatal(err)
 		}
 	}

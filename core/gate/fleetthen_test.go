@@ -62,7 +62,7 @@ func TestAnSBOMThatAStatementNamesCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, blob := range [][]byte{config, content} {
-			if err := r.Upload(t.Context(), blob, spdx); err != nil {
+			if err := r.Upload(t.Context(), blob); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -102,7 +102,7 @@ func TestWhatIsTooMuchIsAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := p.repository("huge")
-	if err := r.Upload(t.Context(), []byte("{}"), "application/octet-stream"); err != nil {
+	if err := r.Upload(t.Context(), []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	p.blocks(func(w http.ResponseWriter, q *http.Request) bool {

@@ -288,11 +288,11 @@ func putBundle(ctx context.Context, to *registry.Repository, layers []bundleLaye
 	if err := manifest.check(); err != nil {
 		return "", err
 	}
-	if err := to.Upload(ctx, config, emptyConfigType); err != nil {
+	if err := to.Upload(ctx, config); err != nil {
 		return "", err
 	}
 	for _, l := range layers {
-		if err := to.Upload(ctx, l.data, l.mediaType); err != nil {
+		if err := to.Upload(ctx, l.data); err != nil {
 			return "", err
 		}
 	}

@@ -537,3 +537,52 @@ func TestCredentialsInAReferenceAreRefusedAndNotShown(t *testing.T) {
 		}
 	}
 }
+
+// A registry that says to have what it does not have gets nothing that rests on it: nobody could pull it.
+func TestARegistryThatPretendsToHaveABlobIsNoticed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer func(w http.ResponseWriter, r *http.Request, held http.Handler)
+		says   string // empty: it is published
+	}{
+		"it has nothing": {func(w http.ResponseWriter, r *http.Request, held http.Handler) {
+			if r.Method != http.MethodHead {
+				held.ServeHTTP(w, r)
+			}
+		}, "says that it has"},
+		"it has something of another size": {func(w http.ResponseWriter, r *http.Request, held http.Handler) {
+			if r.Method == http.MethodGet && r.Header.Get("Range") != "" {
+				w.Header().Set("Content-Range", "bytes 0-0/7")
+				w.WriteHeader(http.StatusPartialContent)
+				_, _ = w.Write([]byte("x"))
+			} else if r.Method != http.MethodHead {
+				held.ServeHTTP(w, r)
+			}
+		}, "says that it has"},
+		"it knows no ranges": {func(w http.ResponseWriter, r *http.Request, held http.Handler) {
+			r.Header.Del("Range")
+			held.ServeHTTP(w, r)
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDock(t)
+			if tc.says == "" {
+				d.published() // so that everything is there
+			}
+			held := d.held
+			d.held = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, "/blobs/sha256:") {
+					tc.answer(w, r, held)
+					return
+				}
+				held.ServeHTTP(w, r)
+			})
+			_, err := d.gate().Run(t.Context(), d.plan())
+			switch {
+			case tc.says == "" && err != nil:
+				t.Error(err)
+			case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says) || d.tagged() != ""):
+				t.Errorf("%v, the tag names %q; want %q", err, d.tagged(), tc.says)
+			}
+		})
+	}
+}

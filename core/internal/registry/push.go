@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -38,11 +40,9 @@ func (r *Repository) Has(ctx context.Context, d core.Digest) (bool, error) {
 }
 
 // Upload stores a blob that fits into memory, unless the repository has it.
-func (r *Repository) Upload(ctx context.Context, blob []byte, mediaType string) error {
-	if err := r.pusher.Upload(ctx, r.repo, static.NewLayer(blob, types.MediaType(mediaType))); err != nil {
-		return r.explain(err, "upload")
-	}
-	return nil
+func (r *Repository) Upload(ctx context.Context, blob []byte) error {
+	return r.Stream(ctx, verify.DigestOf(blob), int64(len(blob)),
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(blob)), nil })
 }
 
 // Put stores a manifest under a tag or its own digest. What it names must have been stored before. If it has a subject,
@@ -93,10 +93,52 @@ func (r *Repository) Stream(ctx context.Context, d core.Digest, size int64, open
 	if err != nil {
 		return err
 	}
-	if err := r.pusher.Upload(ctx, r.repo, streamed{hash, size, open}); err != nil {
+	var sent atomic.Bool
+	err = r.pusher.Upload(ctx, r.repo, streamed{hash, size, func() (io.ReadCloser, error) {
+		sent.Store(true)
+		return open()
+	}})
+	switch {
+	case err != nil:
 		return r.explain(err, "upload")
+	case sent.Load() || size == 0:
+		return nil
+	}
+	return r.holds(ctx, d, size)
+}
+
+// holds makes sure of a blob that the registry says to have: it asks for its first byte. Some registries go by a list that
+// outlives what was deleted, and nobody could pull what is pushed on their word.
+func (r *Repository) holds(ctx context.Context, d core.Digest, size int64) error {
+	resp, err := r.get(ctx, "blobs/"+string(d), http.Header{"Range": {"bytes=0-0"}})
+	if err != nil {
+		return r.explain(err, "blob")
+	}
+	defer resp.Body.Close()
+	length := resp.ContentLength
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusPartialContent:
+		length = -1
+		if _, all, ok := strings.Cut(resp.Header.Get("Content-Range"), "/"); ok && all != "*" {
+			if length, err = strconv.ParseInt(all, 10, 64); err != nil {
+				length = -1
+			}
+		}
+	case http.StatusNotFound:
+		return r.pretends(d, network.ReadStatus(resp))
+	default:
+		return r.explain(network.ReadStatus(resp), "blob")
+	}
+	if length >= 0 && length != size {
+		return r.pretends(d, &verify.MismatchError{Expected: d, ExpectedSize: size, ActualSize: length})
 	}
 	return nil
+}
+
+func (r *Repository) pretends(d core.Digest, err error) error {
+	return advice.Unavailable("push to another repository, or let the registry's keeper repair this one",
+		"%s says that it has %s, and does not: %w", r.host(), d.Short(), err)
 }
 
 // streamed is a blob elsewhere, in the form in which it is stored.
