@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 5, time.FixedZone("", 3600))
@@ -169,4 +171,39 @@ func FuzzSummaryDemands(f *testing.F) {
 			t.Errorf("%s counts as %+v", raw, got)
 		}
 	})
+}
+
+// The latest verdict by a policy is the one that counts, in whatever order they lie there.
+func TestAVerdictThatDidNotPassTakesBackEarlierOnes(t *testing.T) {
+	other := core.Digest("sha256:" + strings.Repeat("0", 64))
+	made := func(hour int, passed bool, policy core.Digest) signature.Verified {
+		raw, err := Summary{Verified: noon.Add(time.Duration(hour) * time.Hour), Passed: passed, Policy: core.PolicyRef{Digest: policy}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature.Verified{Signer: fmt.Sprint("key ", hour), PredicateType: TypeVSA, Predicate: raw}
+	}
+	elsewhere := made(2, false, digest)
+	elsewhere.Predicate = json.RawMessage(strings.ReplaceAll(string(elsewhere.Predicate), VerifierID, "https://verifier.example"))
+	for name, c := range map[string]struct {
+		said    []signature.Verified
+		by, why string
+	}{
+		"none":                   {nil, "", ""},
+		"passed":                 {[]signature.Verified{made(1, true, digest)}, "key 1", ""},
+		"passed twice":           {[]signature.Verified{made(1, true, digest), made(3, true, digest), made(2, true, digest)}, "key 3", ""},
+		"failed":                 {[]signature.Verified{made(1, false, digest)}, "", "did not pass"},
+		"passed, then failed":    {[]signature.Verified{made(1, true, digest), made(2, false, digest)}, "", "and did not at"},
+		"in another order":       {[]signature.Verified{made(2, false, digest), made(1, true, digest)}, "", "and did not at"},
+		"at once":                {[]signature.Verified{made(1, false, digest), made(1, true, digest)}, "", "and did not at"},
+		"failed, then passed":    {[]signature.Verified{made(1, false, digest), made(2, true, digest)}, "key 2", "did not pass"},
+		"failed another policy":  {[]signature.Verified{made(1, true, digest), made(2, false, other)}, "key 1", "about the policy"},
+		"failed in the future":   {[]signature.Verified{made(1, true, digest), made(20, false, digest)}, "key 1", "in the future"},
+		"failed another program": {[]signature.Verified{made(1, true, digest), elsewhere}, "key 1", "its verifier is"},
+	} {
+		latest, by, reasons := SummaryDemands{Policy: digest}.Latest(c.said, noon.Add(4*time.Hour))
+		if by != c.by || (latest != nil) != (c.by != "") || !strings.Contains(strings.Join(reasons, "\n"), c.why) {
+			t.Errorf("%s: %+v by %q, %q", name, latest, by, reasons)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -149,9 +148,6 @@ func (g *Gate) allowed(ctx context.Context, p *Promotion, trust signature.Trust,
 		p.Signer, p.Verified = m.Summary.Signer, m.Summary.Verified
 		return true, nil
 	}
-	p.Refusals = append(m.Refusals, m.Ignored...)
-	if more := len(p.Refusals) - maxReasons; more > 0 {
-		p.Refusals = append(p.Refusals[:maxReasons], fmt.Sprintf("and %d more", more))
-	}
+	p.Refusals = someOf(append(m.Refusals, m.Ignored...))
 	return false, nil
 }

@@ -281,7 +281,7 @@ func (v *verifier) verify(ctx context.Context, m *VerifiedManifest) error {
 	if err != nil {
 		return err
 	}
-	var reasons []string
+	var summaries []signature.Verified
 	for _, s := range said {
 		verified, err := s.Verify(ctx, v.trust, m.Digest)
 		if err != nil {
@@ -293,11 +293,7 @@ func (v *verifier) verify(ctx context.Context, m *VerifiedManifest) error {
 			m.SignedBy = append(m.SignedBy, verified.Signer)
 			continue
 		case attest.TypeVSA:
-			if v.plan.Summary != nil {
-				if why := v.summarized(m, verified); why != nil {
-					reasons = append(reasons, why.Error())
-				}
-			}
+			summaries = append(summaries, verified)
 		}
 		m.Attestations = append(m.Attestations, VerifiedAttestation{verified.PredicateType, verified.Signer})
 	}
@@ -309,7 +305,7 @@ func (v *verifier) verify(ctx context.Context, m *VerifiedManifest) error {
 		}
 		m.SignedBy = append(m.SignedBy, verified.Signer)
 	}
-	v.decide(m, reasons)
+	v.decide(m, summaries)
 	return nil
 }
 
@@ -317,20 +313,8 @@ func (m *VerifiedManifest) ignore(what string, err error) {
 	m.Ignored = append(m.Ignored, what+": "+redact.Limited(err.Error(), 400))
 }
 
-// summarized notes a summary that counts, the latest of several.
-func (v *verifier) summarized(m *VerifiedManifest, verified signature.Verified) error {
-	s, err := v.plan.Summary.Read(verified.Predicate, v.gate.Now())
-	if err != nil {
-		return err
-	}
-	if m.Summary == nil || s.Verified.After(m.Summary.Verified) {
-		m.Summary = &VerifiedSummary{s, verified.Signer}
-	}
-	return nil
-}
-
 // decide says what is missing.
-func (v *verifier) decide(m *VerifiedManifest, reasons []string) {
+func (v *verifier) decide(m *VerifiedManifest, summaries []signature.Verified) {
 	slices.Sort(m.SignedBy)
 	m.SignedBy = slices.Compact(m.SignedBy)
 	slices.SortFunc(m.Attestations, func(a, b VerifiedAttestation) int {
@@ -340,19 +324,35 @@ func (v *verifier) decide(m *VerifiedManifest, reasons []string) {
 	if v.plan.Summary == nil && len(v.wanted) == 0 && len(m.SignedBy) == 0 {
 		m.Refusals = append(m.Refusals, "nobody whose word counts signed it")
 	}
-	if v.plan.Summary != nil && m.Summary == nil {
-		why := "nobody whose word counts attested a verdict to it"
-		if len(reasons) > 0 {
-			slices.Sort(reasons)
-			why = "no verdict about it is the one that is wanted: " + strings.Join(slices.Compact(reasons), "; ")
+	if v.plan.Summary != nil {
+		latest, by, reasons := v.plan.Summary.Latest(summaries, v.gate.Now())
+		if latest == nil {
+			m.Refusals = append(m.Refusals, noVerdict(reasons))
+		} else {
+			m.Summary = &VerifiedSummary{*latest, by}
 		}
-		m.Refusals = append(m.Refusals, why)
 	}
 	for _, w := range v.wanted {
 		if !slices.ContainsFunc(m.Attestations, func(a VerifiedAttestation) bool { return ofType(a.PredicateType, w) }) {
 			m.Refusals = append(m.Refusals, "nobody whose word counts attested "+w+" to it")
 		}
 	}
+}
+
+// noVerdict says why none counts.
+func noVerdict(reasons []string) string {
+	if len(reasons) == 0 {
+		return "nobody whose word counts attested a verdict to it"
+	}
+	return "no verdict about it is the one that is wanted: " + strings.Join(someOf(reasons), "; ")
+}
+
+// someOf are the first of several reasons.
+func someOf(reasons []string) []string {
+	if more := len(reasons) - maxReasons; more > 0 {
+		return append(slices.Clone(reasons[:maxReasons]), fmt.Sprintf("and %d more", more))
+	}
+	return reasons
 }
 
 // spoken is something that was said of a digest: what a registry has, or what a file holds.

@@ -177,6 +177,9 @@ func TestOnlyTheVerdictThatIsWantedCounts(t *testing.T) {
 		"no level": {func(s *shipped) json.RawMessage {
 			return json.RawMessage(strings.Replace(string(s.summary(nil)), said.LevelPassed, "SLSA_BUILD_LEVEL_3", 1))
 		}, said.SummaryDemands{}, "does not say that the policy was passed"},
+		"an odd policy": {func(s *shipped) json.RawMessage {
+			return json.RawMessage(strings.Replace(string(s.summary(nil)), strings.Repeat("5", 64), `\u001b[2J`, 1))
+		}, said.SummaryDemands{}, "which is no digest"},
 		"of another structure": {func(s *shipped) json.RawMessage { return json.RawMessage(`{"verifier":[]}`) }, said.SummaryDemands{}, "not a verification summary"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,6 +199,25 @@ func TestOnlyTheVerdictThatIsWantedCounts(t *testing.T) {
 				t.Error("a verdict is taken for a signature")
 			}
 		})
+	}
+}
+
+func TestAPassThatWasTakenBackDoesNotCount(t *testing.T) {
+	s := newShipped(t)
+	attach := func(ago time.Duration, passed bool) {
+		s.attach(said.TypeVSA, s.key.Bundle(t, s.statement(said.TypeVSA, s.digest, s.summary(func(v *said.Summary) {
+			v.Verified, v.Passed = judgedAt.Add(-ago), passed
+		}))))
+	}
+	for _, step := range []struct {
+		ago    time.Duration
+		passed bool
+		want   core.Decision
+	}{{3 * time.Hour, true, core.Passed}, {2 * time.Hour, false, core.Refused}, {time.Hour, true, core.Passed}} {
+		attach(step.ago, step.passed)
+		if v := s.verify(gate.VerifyPlan{Signers: keyed(s.file), Summary: &said.SummaryDemands{}}); v.Decision != step.want {
+			t.Errorf("with one of %s ago: %+v", step.ago, v)
+		}
 	}
 }
 
