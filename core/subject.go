@@ -17,7 +17,7 @@ func ParseDigest(s string) (Digest, error) {
 	algorithm, hex, _ := strings.Cut(s, ":")
 	if !(algorithm == "sha256" && len(hex) == 64 || algorithm == "sha512" && len(hex) == 128) ||
 		strings.Trim(hex, "0123456789abcdef") != "" {
-		return "", fmt.Errorf("%q is not a digest: want sha256: and 64 lower-case hex digits", s)
+		return "", fmt.Errorf("%.140q is not a digest: want sha256: and 64 lower-case hex digits", s)
 	}
 	return Digest(s), nil
 }

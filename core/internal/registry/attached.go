@@ -2,10 +2,12 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/advice"
 )
 
 // emptyConfig is the type of a configuration that is none. Some registries list it in place of the artifact type, which
@@ -36,14 +38,27 @@ func IsAttachedTag(tag string) bool {
 	return err == nil && slices.Contains([]string{"sig", "att", "sbom"}, suffix)
 }
 
+// maxAttachedBytes bounds the manifests that belong to one digest, which are in memory together. Those of attestations have
+// a few hundred bytes each.
+const maxAttachedBytes = 64 << 20
+
 // Attached reads the manifests that belong to a digest, of the artifact types that are wanted; nil for all. What is
-// under a tag has no artifact type and is always wanted.
+// under a tag has no artifact type and is always wanted. What is listed and names another subject does not belong to it.
 func (r *Repository) Attached(ctx context.Context, subject core.Digest, wanted func(artifactType string) bool) ([]Attached, error) {
 	list, err := r.Referrers(ctx, subject)
 	if err != nil {
 		return nil, err
 	}
 	var out []Attached
+	total := 0
+	add := func(a Attached) error {
+		if total += len(a.Raw); total > maxAttachedBytes {
+			return advice.Unavailable("remove what does not belong there: whoever may push can attach anything",
+				"the manifests that belong to %s have more than %d bytes together", subject.Short(), maxAttachedBytes)
+		}
+		out = append(out, a)
+		return nil
+	}
 	for _, d := range list {
 		if wanted != nil && d.ArtifactType != "" && d.ArtifactType != emptyConfig && !wanted(d.ArtifactType) {
 			continue
@@ -55,7 +70,12 @@ func (r *Repository) Attached(ctx context.Context, subject core.Digest, wanted f
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Attached{Manifest: m})
+		if !m.isAbout(subject) {
+			continue
+		}
+		if err := add(Attached{Manifest: m}); err != nil {
+			return nil, err
+		}
 	}
 	for _, tag := range AttachedTags(subject) {
 		m, err := r.Resolve(ctx, tag)
@@ -65,7 +85,19 @@ func (r *Repository) Attached(ctx context.Context, subject core.Digest, wanted f
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Attached{Tag: tag, Manifest: m})
+		if err := add(Attached{Tag: tag, Manifest: m}); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
+}
+
+// isAbout reports whether a manifest names the digest as its subject.
+func (m Manifest) isAbout(subject core.Digest) bool {
+	var says struct {
+		Subject struct {
+			Digest core.Digest `json:"digest"`
+		} `json:"subject"`
+	}
+	return json.Unmarshal(m.Raw, &says) == nil && says.Subject.Digest == subject
 }

@@ -217,6 +217,9 @@ func (r *Repository) Resolve(ctx context.Context, identifier string) (Manifest, 
 
 // Manifest returns the manifest with that digest, at most size+1 bytes of it, not verified.
 func (r *Repository) Manifest(ctx context.Context, d core.Digest, size int64) ([]byte, error) {
+	if _, err := core.ParseDigest(string(d)); err != nil {
+		return nil, err
+	}
 	raw, _, err := r.fetchManifest(ctx, string(d), min(size, r.options.Limits.MetadataSize))
 	return raw, err
 }
@@ -281,6 +284,9 @@ func (r *Repository) do(ctx context.Context, method, what string, header http.He
 
 // Blob streams a blob of that many bytes, not verified, and goes on where it was when the connection breaks.
 func (r *Repository) Blob(ctx context.Context, d core.Digest, size int64) (io.ReadCloser, error) {
+	if _, err := core.ParseDigest(string(d)); err != nil {
+		return nil, err // it would be a part of the address that is asked
+	}
 	b := &network.Body{
 		Get:  func(h http.Header) (*http.Response, error) { return r.get(ctx, "blobs/"+string(d), h) },
 		Size: size,

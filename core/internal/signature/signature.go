@@ -137,10 +137,12 @@ type Material struct {
 	Simple  []Simple
 }
 
-// maxSignature bounds one signature or bundle, maxMaterial all that lie beside a digest, in bytes.
+// maxSignature bounds one signature or bundle, maxMaterial all that lie beside a digest, in bytes, and maxSignatures their
+// number: each is asked for and verified.
 const (
-	maxSignature = 16 << 20
-	maxMaterial  = 128 << 20
+	maxSignature  = 16 << 20
+	maxMaterial   = 128 << 20
+	maxSignatures = 2000
 )
 
 // Read gathers the signatures that manifests hold. fetch returns a whole blob of that size, verified.
@@ -166,6 +168,9 @@ func Read(ctx context.Context, manifests [][]byte, fetch func(ctx context.Contex
 			}
 			if l.Size < 0 || l.Size > maxSignature {
 				return m, fmt.Errorf("a signature claims %d bytes; one has at most %d", l.Size, maxSignature)
+			}
+			if len(m.Simple)+len(m.Bundles) == maxSignatures {
+				return m, fmt.Errorf("it has more than %d signatures", maxSignatures)
 			}
 			if total += l.Size; total > maxMaterial {
 				return m, fmt.Errorf("the signatures claim more than %d bytes together", maxMaterial)

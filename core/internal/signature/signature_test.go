@@ -2,7 +2,9 @@ package signature_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -167,4 +169,20 @@ func FuzzBundle(f *testing.F) {
 			t.Fatalf("it counts as signed by %s", v.Signer)
 		}
 	})
+}
+
+// Each of them is asked for and verified, and a manifest has room for tens of thousands.
+func TestSignaturesAreBounded(t *testing.T) {
+	layer := fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":1}`, signature.SimpleType, subject)
+	for n, ok := range map[int]bool{2000: true, 2001: false} {
+		fetched := 0
+		manifest := `{"layers":[` + strings.Repeat(layer+",", n-1) + layer + `]}`
+		m, err := signature.Read(t.Context(), [][]byte{[]byte(manifest)}, func(context.Context, core.Digest, int64) ([]byte, error) {
+			fetched++
+			return []byte("x"), nil
+		})
+		if (err == nil) != ok || fetched > 2000 || ok && len(m.Simple) != n {
+			t.Errorf("of %d, %d are fetched: %v", n, fetched, err)
+		}
+	}
 }
