@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/redact"
@@ -43,10 +44,9 @@ func CodeQuality(w io.Writer, d Document) error {
 		}
 	}
 	issues := []qualityIssue{}
-	for _, x := range sarifEntries(&e, d.Verdict) {
-		if x.action == core.ActionIgnore {
-			continue
-		}
+	entries := slices.DeleteFunc(sarifEntries(&e, d.Verdict), func(x *sarifEntry) bool { return x.action == core.ActionIgnore })
+	shown := Shown{min(len(entries), listed), len(entries)}
+	for _, x := range entries[:shown.Shown] {
 		place, ok := places[x.fingerprint]
 		if !ok {
 			place = qualityPlace(nil, n, "")
@@ -59,6 +59,10 @@ func CodeQuality(w io.Writer, d Document) error {
 			Severity:    qualitySeverity(x),
 			Location:    place,
 		})
+	}
+	if shown.Cut() {
+		issues = append(issues, qualityIssue{Description: shown.String() + "; the JSON report has all of them", CheckName: "not-shown",
+			Fingerprint: core.FingerprintOf("not-shown"), Severity: "info", Location: qualityPlace(nil, n, "")})
 	}
 	for _, g := range newOutline(d).gaps {
 		text := redact.Limited(g.examination+" is "+g.status+": "+fmt.Sprint(g.why), sarifText)

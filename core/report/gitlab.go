@@ -27,6 +27,10 @@ const (
 	gitlabMessages = 100
 )
 
+// listed is how many findings a report for a platform has at most: the most urgent. Nobody reads on, and platforms give up on
+// what takes them longer to read.
+const listed = 25_000
+
 // gitlabTime has neither zone nor fraction: GitLab refuses both.
 const gitlabTime = "2006-01-02T15:04:05"
 
@@ -86,14 +90,16 @@ func gitlabReport(kind gitlabScan) func(io.Writer, Document) error {
 		for _, s := range e.Subjects {
 			subjects[s.Digest] = s
 		}
-		ignored := map[[2]string]bool{}
+		refused, ignored := map[[2]string]bool{}, map[[2]string]bool{}
 		if d.Verdict != nil {
-			for i := range d.Verdict.Ignored {
-				o := &d.Verdict.Ignored[i]
+			for _, o := range d.Verdict.Refusals {
+				refused[[2]string{string(o.Subject), o.Fingerprint}] = true
+			}
+			for _, o := range d.Verdict.Ignored {
 				ignored[[2]string{string(o.Subject), o.Fingerprint}] = true
 			}
 		}
-		flaws, left := []gitlabFlaw{}, 0
+		found, left := []*core.Finding{}, 0
 		for i := range e.Findings {
 			f := &e.Findings[i]
 			s := subjects[f.Subject]
@@ -104,9 +110,25 @@ func gitlabReport(kind gitlabScan) func(io.Writer, Document) error {
 				left++
 				continue
 			}
-			flaws = append(flaws, gitlabFlawOf(kind, f, s))
+			found = append(found, f)
 		}
-		out := map[string]any{"version": gitlabVersion, "scan": gitlabScanObject(kind, d, left), "vulnerabilities": flaws}
+		shown := Shown{min(len(found), listed), len(found)}
+		if shown.Cut() {
+			slices.SortStableFunc(found, func(a, b *core.Finding) int {
+				switch first := refused[[2]string{string(a.Subject), a.Fingerprint}]; {
+				case first == refused[[2]string{string(b.Subject), b.Fingerprint}]:
+					return cmp.Compare(b.Severity, a.Severity)
+				case first:
+					return -1
+				}
+				return 1
+			})
+		}
+		flaws := []gitlabFlaw{}
+		for _, f := range found[:shown.Shown] {
+			flaws = append(flaws, gitlabFlawOf(kind, f, subjects[f.Subject]))
+		}
+		out := map[string]any{"version": gitlabVersion, "scan": gitlabScanObject(kind, d, left, shown), "vulnerabilities": flaws}
 		if kind == gitlabDependency {
 			out["dependency_files"] = gitlabFiles(e.Packages, subjects)
 		}
@@ -117,11 +139,14 @@ func gitlabReport(kind gitlabScan) func(io.Writer, Document) error {
 	}
 }
 
-func gitlabScanObject(kind gitlabScan, d Document, ignored int) map[string]any {
+func gitlabScanObject(kind gitlabScan, d Document, ignored int, shown Shown) map[string]any {
 	o := newOutline(d)
 	status, messages, more := "success", []gitlabMessage{}, 0
-	if len(o.gaps) > 0 {
-		status = "failure" // a report with success and nothing in it resolves what GitLab knows
+	if len(o.gaps) > 0 || shown.Cut() {
+		status = "failure" // what a report with success does not have is resolved for GitLab
+	}
+	if shown.Cut() {
+		messages = append(messages, gitlabMessage{"warn", shown.String() + ", what is refused first, then by severity; the JSON report has all of them"})
 	}
 	for i, g := range slices.Concat(o.gaps, o.accepted) {
 		if i >= gitlabMessages {

@@ -3,6 +3,8 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -99,6 +101,35 @@ func TestGitLabTakesTheNamesOfImages(t *testing.T) {
 		"shop@" + string(amd64Digest), "", ":::", "a\nb:c"} {
 		if got := gitlabImage(core.Subject{Name: name, Digest: amd64Digest}); !form.MatchString(got) {
 			t.Errorf("%q became %q", name, got)
+		}
+	}
+}
+
+// A report that platforms give up on shows nothing. What is left out is the least urgent, and each report says how much.
+func TestReportsForPlatformsAreBounded(t *testing.T) {
+	d := manyWarnings(listed + 6)
+	n := len(d.Evidence.Findings)
+	refused := d.Evidence.Findings[n-1].Rule // which is not severe
+	said := fmt.Sprintf("shown %d of %d findings", listed, n)
+	for name, write := range map[string]func(io.Writer, Document) error{
+		"GitLab's": gitlabReport(gitlabScanOf(&d.Evidence.Findings[0], d.Evidence.Subjects[0].Kind)), "code quality": CodeQuality, "JUnit": JUnit,
+	} {
+		var b bytes.Buffer
+		if err := write(&b, d); err != nil {
+			t.Fatal(err)
+		}
+		entries := map[string]string{"GitLab's": `"identifiers":`, "code quality": `"check_name":`, "JUnit": "<testcase"}[name]
+		if got := strings.Count(b.String(), entries); got < listed || got > listed+9 {
+			t.Errorf("%s report has %d entries", name, got)
+		}
+		if !strings.Contains(b.String(), said) {
+			t.Errorf("%s report does not say %q", name, said)
+		}
+		if !strings.Contains(b.String(), refused) {
+			t.Errorf("%s report leaves out what is refused", name)
+		}
+		if name == "GitLab's" && !strings.Contains(b.String(), `"status":"failure"`) {
+			t.Error("GitLab would resolve what is left out")
 		}
 	}
 }

@@ -50,7 +50,9 @@ func JUnit(w io.Writer, d Document) error {
 	o := newOutline(d)
 	name := redact.Limited(o.name, sarifID)
 	findings := junitSuite{Name: "findings of " + name}
-	for _, x := range sarifEntries(&e, d.Verdict) {
+	entries := sarifEntries(&e, d.Verdict)
+	shown := Shown{min(len(entries), listed), len(entries)}
+	for _, x := range entries[:shown.Shown] {
 		text := redact.Limited(x.message, sarifText)
 		c := junitCase{Class: "cleanbill." + redact.Limited(string(x.kind), sarifID),
 			Name: redact.Limited(x.rule, sarifID) + ": " + text}
@@ -65,6 +67,9 @@ func JUnit(w io.Writer, d Document) error {
 			c.Skipped = &junitMessage{Message: "not judged"}
 		}
 		findings.add(c)
+	}
+	if shown.Cut() {
+		findings.add(junitCase{Class: "cleanbill", Name: shown.String(), Skipped: &junitMessage{Message: "the JSON report has all of them"}})
 	}
 	examined := junitSuite{Name: "examinations of " + name}
 	for _, g := range o.gaps {
