@@ -225,9 +225,13 @@ func (o SignerOptions) consent(s services) error {
 	if host == "" || o.PublicLog || o.PublicImage {
 		return nil
 	}
-	return advice.Misuse("agree with --public-log, name a private Sigstore with --signing-config, or sign with a --key and no log",
-		"%s is public: it keeps for ever, and shows to everybody, who signed and when, with the names of repository and workflow "+
-			"that the identity holds; whether the image is public is not known", host)
+	hint, who := "leave the log out, or agree with --public-log", ""
+	if o.Key == "" {
+		hint = "sign with a --key, name a private Sigstore with --signing-config, or agree with --public-log"
+		who = "no key is named, so that an identity would sign, and "
+	}
+	return advice.Misuse(hint, "%s%s is public: it keeps for ever, and shows to everybody, who signed and when, with the names of "+
+		"repository and workflow that the identity holds; whether the image is public is not known", who, host)
 }
 
 // root reads what confirms what the services say; nil without any.

@@ -153,6 +153,9 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 	if err := CheckOutputs(p.Outputs); err != nil {
 		return nil, err
 	}
+	if err := checkDocuments(p.Evidence); err != nil {
+		return nil, err
+	}
 	publisher, err := g.publisher(ctx, &p)
 	if err != nil {
 		return nil, err

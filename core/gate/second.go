@@ -4,10 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/cleanbill-ci/cleanbill/core"
+	"github.com/cleanbill-ci/cleanbill/core/internal/localfile"
 	"github.com/cleanbill-ci/cleanbill/core/policy"
 )
+
+// checkDocuments finds out before anything is read that a document is not there.
+func checkDocuments(documents []string) error {
+	for _, name := range documents {
+		if _, err := os.Stat(name); err != nil {
+			return &core.Failure{Doing: "read evidence " + name, Err: localfile.Pathless(err), Usage: true,
+				Hint: "check the path, and that the job that wrote it has ended and handed it on"}
+		}
+	}
+	return nil
+}
 
 // joined judges what this run saw, and passed, together with the evidence of other jobs. That evidence is not
 // authenticated: it can add findings and gaps, and it can excuse nothing, because what was seen here has passed by itself.

@@ -188,7 +188,7 @@ func splitPath(s string) (string, choice, error) {
 	if err == nil {
 		err = fs.ErrNotExist
 	}
-	return "", c, advice.Misuse("", "%s: %w", path, localfile.Pathless(err))
+	return "", c, advice.Misuse("check the path", "%s: %w", path, localfile.Pathless(err))
 }
 
 func exists(path string) bool {

@@ -3,11 +3,12 @@ package walk
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
+
+	"github.com/cleanbill-ci/cleanbill/core"
 )
 
 // spoolFile is a temporary file that disappears with Close at the latest.
@@ -20,7 +21,8 @@ type spoolFile struct {
 func newNamedSpool(dir string) (*spoolFile, error) {
 	f, err := os.CreateTemp(dir, "cleanbill-*.spool")
 	if err != nil {
-		return nil, fmt.Errorf("make a temporary file for large files: %w", err)
+		return nil, &core.Failure{Doing: "make a temporary file for large files", Err: err,
+			Hint: "let TMPDIR name a folder that can be written and has room"}
 	}
 	s := &spoolFile{File: f, name: f.Name()}
 	if os.Remove(s.name) == nil {
