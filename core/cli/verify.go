@@ -31,10 +31,12 @@ func (p *Program) verifyCommand() *cobra.Command {
 says whether somebody whose word counts signed it, or attested what is wanted. What does not count hides nothing that
 does; with --bundle no registry is asked.
 
-With --passed, --policy, --policy-digest or --max-age, a verdict has to be attested: that the image passed, which policy,
-and how long ago. Of an image index the index stands for its platforms, which it names by digest.
+With --passed, --policy, --policy-digest, --max-age, --verifier or --resource, a verdict has to be attested: that the image
+passed, which policy, how long ago, and so on. Of an image index the index stands for its platforms, which it names by
+digest.
 
-It ends with 0 if all that is wanted is there, with 1 if something is missing, and with 3 if nobody could look.`,
+It ends with 0 if all that is wanted is there, with 1 if something is missing, with 2 if it makes no sense, and with 3 if
+nobody could look.`,
 		Example: `  cleanbill verify registry.example/team/app:1.4 --key cosign.pub
   cleanbill verify registry.example/team/app@sha256:… --key cosign.pub --policy strict --max-age 7d
   cleanbill verify registry.example/team/app:1.4 --certificate-identity-regexp 'https://github\.com/team/.*' \
@@ -76,7 +78,7 @@ It ends with 0 if all that is wanted is there, with 1 if something is missing, a
 	flags.StringVar(&digest, "policy-digest", "", "want a verdict by the policy with this `DIGEST`")
 	flags.Var(ageFlag{&summary.MaxAge}, "max-age", "want a verdict of at most this `AGE`, such as 7d or 36h")
 	flags.StringVar(&summary.Verifier, "verifier", "", "want a verdict by the verifier with this `ID` (default: this program)")
-	flags.StringVar(&summary.Resource, "resource", "", "want a verdict about this `NAME` of the image")
+	flags.StringVar(&summary.Resource, "resource", "", "want a verdict about this `NAME` of the image: its repository, without a tag")
 	flags.StringVar(&format, "format", "text", "`FORM` of the answer: text or json")
 	p.completeWords(cmd, "format", []string{"text", "json"})
 	p.completeWords(cmd, "attested", attestedNames())
