@@ -38,7 +38,7 @@ digest.
 It ends with 0 if all that is wanted is there, with 1 if something is missing, with 2 if it makes no sense, and with 3 if
 nobody could look.`,
 		Example: `  cleanbill verify registry.example/team/app:1.4 --key cosign.pub
-  cleanbill verify registry.example/team/app@sha256:… --key cosign.pub --policy strict --max-age 7d
+  cleanbill verify registry.example/team/app@sha256:… --key cosign.pub --policy standard --max-age 7d
   cleanbill verify registry.example/team/app:1.4 --certificate-identity-regexp 'https://github\.com/team/.*' \
     --certificate-oidc-issuer https://token.actions.githubusercontent.com --trusted-root root.json`,
 		Args: exactly(1, "one image"),
