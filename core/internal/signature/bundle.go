@@ -59,7 +59,7 @@ func (t Trust) bundleByKey(b *bundle.Bundle, artifact verify.ArtifactPolicyOptio
 		}
 		result, err := v.Verify(b, verify.NewPolicy(artifact, verify.WithKey()))
 		if err == nil {
-			return verified(k.Name, result)
+			return verified(Verified{Signer: k.Name}, result)
 		}
 		if !k.madeBundle(b) {
 			err = errNotByKey
@@ -121,7 +121,11 @@ func (t Trust) bundleByIdentity(b parsed, certificate *x509.Certificate, artifac
 		return Verified{}, errors.New("it names no signer")
 	}
 	c := result.Signature.Certificate
-	return verified(c.SubjectAlternativeName+" ("+c.Issuer+")", result)
+	by, err := signedBy(c.SubjectAlternativeName, c.Issuer)
+	if err != nil {
+		return Verified{}, err
+	}
+	return verified(by, result)
 }
 
 // requirements are what the trusted root can confirm: what it has a log or an authority for must be there, a log's entry
@@ -137,10 +141,13 @@ func requirements(r root.TrustedMaterial, logged bool) []verify.VerifierOption {
 	return options
 }
 
-func verified(signer string, r *verify.VerificationResult) (Verified, error) {
-	out := Verified{Signer: signer}
+// verified adds what a bundle says to whom it is signed by.
+func verified(out Verified, r *verify.VerificationResult) (Verified, error) {
 	if r.Statement == nil {
 		return out, nil
+	}
+	if err := checkStatement(r.Statement.GetType(), r.Statement.GetPredicateType()); err != nil {
+		return Verified{}, err
 	}
 	predicate, err := protojson.Marshal(r.Statement.GetPredicate())
 	if err != nil {

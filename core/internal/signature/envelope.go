@@ -129,6 +129,7 @@ func claims(payloadType string, payload []byte, about core.Digest) (Verified, er
 		return Verified{}, fmt.Errorf("it holds %.100q, not an in-toto statement", payloadType)
 	}
 	var statement struct {
+		Type    string `json:"_type"`
 		Subject []struct {
 			Digest map[string]string `json:"digest"`
 		} `json:"subject"`
@@ -138,6 +139,9 @@ func claims(payloadType string, payload []byte, about core.Digest) (Verified, er
 	if err := json.Unmarshal(payload, &statement); err != nil {
 		return Verified{}, fmt.Errorf("it is not an in-toto statement: %w", err)
 	}
+	if err := checkStatement(statement.Type, statement.PredicateType); err != nil {
+		return Verified{}, err
+	}
 	algorithm, digits, _ := strings.Cut(string(about), ":")
 	for _, s := range statement.Subject {
 		if digits != "" && s.Digest[algorithm] == digits {
@@ -145,4 +149,18 @@ func claims(payloadType string, payload []byte, about core.Digest) (Verified, er
 		}
 	}
 	return Verified{}, errors.New("it is about something else: no subject of the statement has this digest")
+}
+
+// checkStatement reports whether a statement is one, of whatever version, that says what kind of thing it says. One that does
+// not would pass for a bare signature.
+//
+// https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
+func checkStatement(kind, predicateType string) error {
+	switch {
+	case !strings.HasPrefix(kind, "https://in-toto.io/Statement/"):
+		return fmt.Errorf("it is not an in-toto statement, but %.100q", kind)
+	case predicateType == "":
+		return errors.New("it does not say of which type what it says is")
+	}
+	return nil
 }

@@ -11,12 +11,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/cryptoutils/goodkey"
 	sigstore "github.com/sigstore/sigstore/pkg/signature"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -66,6 +69,9 @@ func ParseKey(name string, pem []byte) (Key, error) {
 			"it is not a public key in PEM")
 	}
 	verifier, err := verifierOf(public)
+	if err == nil {
+		err = goodkey.ValidatePubKey(public)
+	}
 	if err != nil {
 		return Key{}, fmt.Errorf("signatures of such a key cannot be verified: %w", err)
 	}
@@ -82,6 +88,15 @@ type Identity struct {
 func (i Identity) check() error {
 	if i.Issuer == "" && i.IssuerPattern == "" || i.Subject == "" && i.SubjectPattern == "" {
 		return errors.New("an identity needs both an issuer and a subject, or patterns of them")
+	}
+	if i.Issuer != "" && i.IssuerPattern != "" || i.Subject != "" && i.SubjectPattern != "" {
+		return errors.New("an identity has an issuer or a pattern of it, and a subject or a pattern of it: not both")
+	}
+	for _, pattern := range []string{i.IssuerPattern, i.SubjectPattern} {
+		// By itself: within whole's parentheses one that closes them is another pattern.
+		if _, err := regexp.Compile(pattern); err != nil {
+			return fmt.Errorf("the pattern of an identity: %w", err)
+		}
 	}
 	_, err := i.matcher()
 	return err
@@ -129,6 +144,14 @@ type Verified struct {
 	// PredicateType and Predicate are those of an attestation; empty for a bare signature.
 	PredicateType string
 	Predicate     []byte
+}
+
+// signedBy is the signer whom a certificate names.
+func signedBy(subject, issuer string) (Verified, error) {
+	if strings.ContainsFunc(subject+issuer, unicode.IsControl) {
+		return Verified{}, fmt.Errorf("its certificate names %.200q, which is no name", subject)
+	}
+	return Verified{Signer: subject + " (" + issuer + ")"}, nil
 }
 
 // Material is what lies beside a digest.

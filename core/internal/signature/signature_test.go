@@ -3,10 +3,18 @@ package signature_test
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
@@ -85,6 +93,12 @@ func TestOnlyTheTrustedIdentitySigns(t *testing.T) {
 		{"half a pattern", signature.Identity{SubjectPattern: `https://github\.com/acme`, Issuer: issuer}, good, false},
 		{"another authority", exact, foreign.Bundle(t, who, issuer, statement), false},
 		{"a key", exact, signaturetest.NewKey(t).Bundle(t, statement), false},
+		{"a trailing slash", exact, mine.Bundle(t, who, issuer+"/", statement), false},
+		{"upper case", exact, mine.Bundle(t, strings.ToUpper(who), issuer, statement), false},
+		{"a pattern that does not stop at lines", signature.Identity{SubjectPattern: `(?m)https://github\.com/acme/.*`, Issuer: issuer},
+			mine.Bundle(t, "evil\nhttps://github.com/acme/app", issuer, statement), false},
+		{"a name with a line in it", signature.Identity{SubjectPattern: `https://github\.com/acme/[^/]*`, Issuer: issuer},
+			mine.Bundle(t, "https://github.com/acme/app\nevil", issuer, statement), false},
 		{"about something else", exact, mine.Bundle(t, who, issuer, signaturetest.Statement(t, other, signaturetest.SignType, nil)), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -123,9 +137,11 @@ func TestASignatureWithoutATrustedTimeOrLogIsNone(t *testing.T) {
 
 func TestTrustWithoutWhatConfirmsItIsRefused(t *testing.T) {
 	for name, trust := range map[string]signature.Trust{
-		"no root":     {Identities: []signature.Identity{{Subject: who, Issuer: issuer}}},
-		"no issuer":   {Identities: []signature.Identity{{Subject: who}}, Root: signaturetest.NewAuthority(t).Root()},
-		"bad pattern": {Identities: []signature.Identity{{SubjectPattern: "(", Issuer: issuer}}, Root: signaturetest.NewAuthority(t).Root()},
+		"no root":                    {Identities: []signature.Identity{{Subject: who, Issuer: issuer}}},
+		"no issuer":                  {Identities: []signature.Identity{{Subject: who}}, Root: signaturetest.NewAuthority(t).Root()},
+		"subject and pattern":        {Identities: []signature.Identity{{Subject: "nobody", SubjectPattern: ".*", Issuer: issuer}}, Root: signaturetest.NewAuthority(t).Root()},
+		"a pattern that closes ours": {Identities: []signature.Identity{{SubjectPattern: "nobody)|(?:.*", Issuer: issuer}}, Root: signaturetest.NewAuthority(t).Root()},
+		"bad pattern":                {Identities: []signature.Identity{{SubjectPattern: "(", Issuer: issuer}}, Root: signaturetest.NewAuthority(t).Root()},
 	} {
 		if _, err := trust.Signed(t.Context(), subject, signature.Material{}); err == nil || strings.Contains(err.Error(), "no signature") {
 			t.Errorf("%s: %v", name, err)
@@ -183,6 +199,95 @@ func TestSignaturesAreBounded(t *testing.T) {
 		})
 		if (err == nil) != ok || fetched > 2000 || ok && len(m.Simple) != n {
 			t.Errorf("of %d, %d are fetched: %v", n, fetched, err)
+		}
+	}
+}
+
+// What a trusted key signed counts only for what it says, of what it says it.
+func TestAnEnvelopeThatIsOddDoesNotCount(t *testing.T) {
+	k, foreign := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	trust := signature.Trust{Keys: []signature.Key{keyOf(t, k)}}
+	digits := strings.TrimPrefix(string(subject), "sha256:")
+	statement := func(kind, predicateType, subjects string) []byte {
+		return fmt.Appendf(nil, `{"_type":%q,"subject":[%s],"predicateType":%q,"predicate":{}}`, kind, subjects, predicateType)
+	}
+	const v1 = "https://in-toto.io/Statement/v1"
+	mine := `{"digest":{"sha256":"` + digits + `"}}`
+	good := statement(v1, "https://example.invalid/x", mine)
+	if _, err := trust.Bundle(k.Bundle(t, good), subject); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{
+		"another kind":            statement("https://example.invalid/Statement", "x", mine),
+		"no predicate type":       statement(v1, "", mine),
+		"no subject":              statement(v1, "x", ""),
+		"no digest":               statement(v1, "x", `{"name":"`+string(subject)+`","digest":{}}`),
+		"another algorithm":       statement(v1, "x", `{"digest":{"sha512":"`+digits+`"}}`),
+		"the digest as algorithm": statement(v1, "x", `{"digest":{"`+digits+`":"sha256"}}`),
+		"another digest":          statement(v1, "x", strings.Replace(mine, digits, strings.Repeat("1", 64), 1)),
+		"half a digest":           statement(v1, "x", strings.Replace(mine, digits, digits[:32], 1)),
+	} {
+		if v, err := trust.Bundle(k.Bundle(t, raw), subject); err == nil {
+			t.Errorf("%s, as a bundle: %+v", name, v)
+		}
+		if v, err := trust.Envelope(t.Context(), k.Envelope(t, raw), subject); err == nil {
+			t.Errorf("%s, in the older form: %+v", name, v)
+		}
+	}
+	envelope := func(change func(e map[string]any)) []byte {
+		var b map[string]any
+		if err := json.Unmarshal(k.Bundle(t, good), &b); err != nil {
+			t.Fatal(err)
+		}
+		change(b["dsseEnvelope"].(map[string]any))
+		raw, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	var theirs struct {
+		Envelope struct{ Signatures []any } `json:"dsseEnvelope"`
+	}
+	if err := json.Unmarshal(foreign.Bundle(t, good), &theirs); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{
+		"no signature":    envelope(func(e map[string]any) { e["signatures"] = []any{} }),
+		"somebody else's": envelope(func(e map[string]any) { e["signatures"] = theirs.Envelope.Signatures }),
+		"another type":    envelope(func(e map[string]any) { e["payloadType"] = "text/plain" }),
+		"another payload": envelope(func(e map[string]any) { e["payload"] = "e30=" }),
+		"two payloads":    bytes.Replace(k.Bundle(t, good), []byte(`"payload":`), []byte(`"payload":"e30=","payload":`), 1),
+		"two, one not ours": envelope(func(e map[string]any) {
+			e["signatures"] = append(theirs.Envelope.Signatures, e["signatures"].([]any)...)
+		}),
+		"no envelope":        []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":""}}}`),
+		"an empty signature": envelope(func(e map[string]any) { e["signatures"] = []any{map[string]any{"sig": ""}} }),
+	} {
+		if v, err := trust.Bundle(raw, subject); err == nil {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+func TestAWeakKeyIsNotTrusted(t *testing.T) {
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd.E = 3
+	for name, public := range map[string]crypto.PublicKey{"P-224": small.Public(), "RSA with the exponent 3": odd.Public(),
+		"RSA of 1024 bits": &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}} {
+		text, err := cryptoutils.MarshalPublicKeyToPEM(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signature.ParseKey("key.pub", text); err == nil {
+			t.Errorf("%s is trusted", name)
 		}
 	}
 }

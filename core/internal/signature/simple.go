@@ -112,7 +112,7 @@ func (t Trust) named(sig interface {
 	if len(names) == 0 {
 		return Verified{}, errors.New("its certificate names nobody")
 	}
-	return Verified{Signer: names[0] + " (" + extensions.GetIssuer() + ")"}, nil
+	return signedBy(names[0], extensions.GetIssuer())
 }
 
 // member reads an annotation that holds JSON; it may be absent.
