@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
-	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
 // publishing says where what passed goes and who signs it: a key, or else the identity that GitHub gives a job with the
@@ -42,25 +40,6 @@ func (a *Adapter) publishing() (*gate.Publishing, error) {
 			Err: errors.New("the runner's variables name no workflow, commit or kind of runner"), Hint: "leave the input provenance out"}
 	}
 	return p, nil
-}
-
-// showPublished says in the log what was pushed and attested; nothing if nothing was.
-func showPublished(w io.Writer, p *gate.Published) error {
-	if p == nil {
-		return nil
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
-	for _, x := range p.Attestations {
-		if x.PredicateType != "" {
-			fmt.Fprintf(&b, "attested    %s of %s\n", report.SafeText(x.PredicateType), x.Subject.Short())
-		}
-	}
-	for _, host := range p.Hosts {
-		fmt.Fprintf(&b, "asked       %s\n", report.SafeText(host))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // publishedOutputs are where what was pushed is, and what is attested to it, one a line, as TYPE=DIGEST. They are empty if

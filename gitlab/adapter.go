@@ -118,8 +118,8 @@ func (a *Adapter) scanned() string {
 func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.log.end()
 	document := a.document(r)
-	printed := report.Terminal(plainText{a.log}, document, terminalOptions())
-	a.showPublished(r.Published)
+	people := plainText{a.log}
+	printed := errors.Join(report.Terminal(people, document, terminalOptions()), r.Published.Show(people))
 	if a.job == JobGate || a.job == JobScan {
 		a.note(ctx, document)
 	}

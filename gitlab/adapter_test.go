@@ -354,7 +354,8 @@ func TestWhatWasPushedIsShown(t *testing.T) {
 	r.Published = &gate.Published{Reference: "registry.example/app:1", Digest: digest, Hosts: []string{"fulcio.example\x1b[0Ksection_end:1:x\r"},
 		Attestations: []gate.Attested{{PredicateType: "https://slsa.dev/verification_summary/v1"}}}
 	publish(t, j, r)
-	for _, want := range []string{"Pushed registry.example/app:1, " + string(digest), "Attested https://slsa.dev/verification_summary/v1", "Asked fulcio.example"} {
+	for _, want := range []string{"pushed      registry.example/app:1\n            " + string(digest),
+		"attested    https://slsa.dev/verification_summary/v1", "asked       fulcio.example"} {
 		if !strings.Contains(j.stdout.String(), want) {
 			t.Errorf("the log does not say %q:\n%s", want, j.stdout.String())
 		}

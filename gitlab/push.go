@@ -2,11 +2,9 @@ package gitlab
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
-	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
 // publishing says where JobPush puts what passed, and who signs it: a key, or else the identity that GitLab gives the job as
@@ -31,20 +29,4 @@ func (a *Adapter) publishing() (*gate.Publishing, error) {
 			Err: errors.New("the job's variables name no runner, project or commit"), Hint: "leave the input provenance out"}
 	}
 	return p, nil
-}
-
-// showPublished says in the log what was pushed and attested; nothing if nothing was.
-func (a *Adapter) showPublished(p *gate.Published) {
-	if p == nil {
-		return
-	}
-	fmt.Fprintf(a.log, "\nPushed %s, %s\n", report.SafeText(p.Reference), report.SafeText(string(p.Digest)))
-	for _, x := range p.Attestations {
-		if x.PredicateType != "" {
-			fmt.Fprintf(a.log, "Attested %s\n", report.SafeText(x.PredicateType))
-		}
-	}
-	for _, host := range p.Hosts {
-		fmt.Fprintf(a.log, "Asked %s\n", report.SafeText(host))
-	}
 }

@@ -1,8 +1,6 @@
 package tekton
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/cleanbill-ci/cleanbill/core"
@@ -29,25 +27,6 @@ func (a *Adapter) publishing() (*gate.Publishing, error) {
 		return nil, err
 	}
 	return &gate.Publishing{Reference: strings.TrimSpace(a.o.Getenv("CLEANBILL_PUSH")), Signing: signing}, nil
-}
-
-// showPublished says in the log what was pushed and attested; nothing if nothing was.
-func (a *Adapter) showPublished(p *gate.Published) error {
-	if p == nil {
-		return nil
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
-	for _, x := range p.Attestations {
-		if x.PredicateType != "" {
-			fmt.Fprintf(&b, "attested    %s of %s\n", report.SafeText(x.PredicateType), x.Subject.Short())
-		}
-	}
-	for _, host := range p.Hosts {
-		fmt.Fprintf(&b, "asked       %s\n", report.SafeText(host))
-	}
-	_, err := io.WriteString(a.o.Stdout, b.String())
-	return err
 }
 
 // publishedResults are what Tekton Chains reads of an image that was pushed, and where its bill of materials is. They are

@@ -39,27 +39,6 @@ func (p Publishing) InPlace() bool {
 // Build is how an image was built, as far as a platform says it.
 type Build = attest.Build
 
-// Published is what was pushed, attested and named.
-type Published struct {
-	// Reference is the name that it got, and Digest what that names.
-	Reference string
-	Digest    core.Digest
-	// Attestations are what was attached, in the order in which it was signed.
-	Attestations []Attested
-	// Hosts were asked to sign, besides the registry.
-	Hosts []string
-}
-
-// Attested is one attestation beside one manifest.
-type Attested struct {
-	PredicateType string
-	// Subject is the manifest that it is about, and Digest that of the manifest that holds it; empty for the older form, which
-	// has a tag.
-	Subject, Digest core.Digest
-	// Content is the digest of the bundle itself, or of what is kept apart.
-	Content core.Digest
-}
-
 // publisher is a Publishing that makes sense.
 type publisher struct {
 	gate   *Gate
