@@ -19,6 +19,9 @@ import (
 // refuseEmpty refuses flags and arguments that say nothing. They come from variables that are not set, and a demand that
 // is silently none would pass what it is there to stop.
 func refuseEmpty(cmd *cobra.Command, args []string) error {
+	if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
+		return nil // which asks what could be said
+	}
 	const hint = "check the variable that it is made of, or leave it out"
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
