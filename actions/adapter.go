@@ -115,7 +115,7 @@ func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.endExamination()
 	document := a.document(r)
 	printed := a.log.foreign(a.action, func(w io.Writer) error {
-		return errors.Join(report.Terminal(w, document, terminalOptions()), r.Published.Show(w))
+		return errors.Join(report.Terminal(w, document, terminalOptions()), r.ShowPublished(w))
 	})
 	a.annotate(annotationsOf(r, a.getenv("GITHUB_WORKSPACE")))
 	a.comment(ctx, document)

@@ -119,7 +119,7 @@ func (a *Adapter) Publish(ctx context.Context, r *gate.Result) error {
 	a.log.end()
 	document := a.document(r)
 	people := plainText{a.log}
-	printed := errors.Join(report.Terminal(people, document, terminalOptions()), r.Published.Show(people))
+	printed := errors.Join(report.Terminal(people, document, terminalOptions()), r.ShowPublished(people))
 	if a.job == JobGate || a.job == JobScan {
 		a.note(ctx, document)
 	}

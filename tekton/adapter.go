@@ -110,7 +110,7 @@ func (a *Adapter) Publish(_ context.Context, r *gate.Result) error {
 	if err == nil {
 		err = a.publishResults(r, document)
 	}
-	return errors.Join(err, report.Terminal(a.o.Stdout, a.o.Document(r), terminalOptions()), r.Published.Show(a.o.Stdout))
+	return errors.Join(err, report.Terminal(a.o.Stdout, a.o.Document(r), terminalOptions()), r.ShowPublished(a.o.Stdout))
 }
 
 func (a *Adapter) publishResults(r *gate.Result, document core.Digest) error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ the verdict are signed and attached to it; and only then it gets its name.`,
 			if err := push.plan(p, cmd, &plan); err != nil {
 				return err
 			}
-			return p.judged(stdout, plan.Publish, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
+			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	run.register(p, cmd)
@@ -115,7 +116,7 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
 				return err
 			}
 			plan.Outputs = said.Outputs
-			return p.judged(stdout, nil, func(g *gate.Gate) (*gate.Result, error) { return g.Judge(cmd.Context(), plan) })
+			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Judge(cmd.Context(), plan) })
 		},
 	}
 	cmd.Flags().StringArrayVar(&digests, "digest", nil, "the `DIGEST` that the evidence must be about (repeatable, required)")
@@ -127,7 +128,7 @@ Evidence from another job is not authenticated. Its verdict can refuse; it autho
 
 // judged runs a gate that judges and may publish, shows the verdict, and sets the exit code. A report on standard output moves the
 // verdict for people to standard error.
-func (p *Program) judged(stdout string, publish *gate.Publishing, run func(*gate.Gate) (*gate.Result, error)) error {
+func (p *Program) judged(stdout string, run func(*gate.Gate) (*gate.Result, error)) error {
 	var format report.Format
 	if stdout != "" {
 		var err error
@@ -150,10 +151,10 @@ func (p *Program) judged(stdout string, publish *gate.Publishing, run func(*gate
 		}
 		people = p.Stderr
 	}
-	if failed := report.Terminal(people, document, p.terminalOptions(people)); err == nil && failed != nil {
-		err = fmt.Errorf("show the verdict: %w", failed)
+	shown := errors.Join(report.Terminal(people, document, p.terminalOptions(people)), r.ShowPublished(people))
+	if err == nil && shown != nil {
+		err = fmt.Errorf("show the verdict: %w", shown)
 	}
-	published(people, publish, r)
 	p.exit = gate.ExitCode(r, err)
 	return err
 }

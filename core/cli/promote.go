@@ -57,7 +57,7 @@ It ends with 0 if it was copied, with 1 if nothing allows it, and with 3 if that
 				return err
 			}
 			plan.Publish.Attached = true
-			return p.judged(stdout, plan.Publish, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
+			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	by.register(p, cmd)

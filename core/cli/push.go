@@ -2,14 +2,11 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/gate"
-	"github.com/cleanbill-ci/cleanbill/core/report"
 )
 
 // pushFlags say where what passed goes.
@@ -46,33 +43,4 @@ func signingFlags() []string {
 		names = append(names, s.Flag)
 	}
 	return names
-}
-
-// published shows what became of a push, and that there was none because of the verdict: what failed is an error.
-func published(w io.Writer, wanted *gate.Publishing, r *gate.Result) {
-	p := r.Published
-	switch {
-	case wanted == nil || p == nil && r.Verdict.Decision == core.Passed:
-		return
-	case p == nil && wanted.InPlace():
-		fmt.Fprintf(w, "\nnot signed  %s\n", report.SafeText(wanted.Reference))
-		return
-	case p == nil:
-		fmt.Fprintf(w, "\nnot pushed  %s\n", report.SafeText(wanted.Reference))
-		return
-	case wanted.InPlace():
-		fmt.Fprintf(w, "\nsigned      %s\n", report.SafeText(p.Reference))
-	default:
-		fmt.Fprintf(w, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), p.Digest)
-	}
-	for _, a := range p.Attestations {
-		what := a.PredicateType
-		if what == "" {
-			what = "signature of the older form"
-		}
-		fmt.Fprintf(w, "attested    %s of %s\n", report.SafeText(what), a.Subject.Short())
-	}
-	for _, h := range p.Hosts {
-		fmt.Fprintf(w, "asked       %s\n", report.SafeText(h))
-	}
 }

@@ -53,7 +53,7 @@ here. Sources that the policy wants examined are named besides the image.`,
 			if len(evidence) > 0 {
 				plan.Evidence = evidence
 			}
-			return p.judged(stdout, plan.Publish, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
+			return p.judged(stdout, func(g *gate.Gate) (*gate.Result, error) { return g.Run(cmd.Context(), plan) })
 		},
 	}
 	run.register(p, cmd)

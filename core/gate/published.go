@@ -30,13 +30,15 @@ type Attested struct {
 	Content core.Digest
 }
 
-// Show says to people what was pushed or signed, and what was attested; nothing if nothing was.
-func (p *Published) Show(w io.Writer) error {
+// ShowPublished says to people what was pushed or signed, and what was attested, or that nothing was because of the verdict.
+// It says nothing if nothing was to be published, and where that failed, which is an error of its own.
+func (r *Result) ShowPublished(w io.Writer) error {
+	p := r.Published
 	if p == nil {
-		return nil
+		return r.showUnpublished(w)
 	}
 	var b strings.Builder
-	if strings.HasSuffix(p.Reference, "@"+string(p.Digest)) { // it got no name
+	if inPlace(p.Reference) {
 		fmt.Fprintf(&b, "\nsigned      %s\n", report.SafeText(p.Reference))
 	} else {
 		fmt.Fprintf(&b, "\npushed      %s\n            %s\n", report.SafeText(p.Reference), report.SafeText(string(p.Digest)))
@@ -54,3 +56,19 @@ func (p *Published) Show(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+func (r *Result) showUnpublished(w io.Writer) error {
+	wanted := r.Evidence.Publication
+	if wanted == nil || r.Verdict.Decision == core.Passed {
+		return nil
+	}
+	what := "not pushed"
+	if inPlace(wanted.Reference) {
+		what = "not signed"
+	}
+	_, err := fmt.Fprintf(w, "\n%s  %s\n", what, report.SafeText(wanted.Reference))
+	return err
+}
+
+// inPlace reports whether a reference is that of an image that gets no name.
+func inPlace(reference string) bool { return strings.Contains(reference, "@") }
