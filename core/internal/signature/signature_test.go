@@ -14,7 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/cleanbill-ci/cleanbill/core"
 	"github.com/cleanbill-ci/cleanbill/core/internal/signature"
@@ -291,3 +295,85 @@ func TestAWeakKeyIsNotTrusted(t *testing.T) {
 		}
 	}
 }
+
+// Each part of what an identity signed is held to the others: a byte of any of them changed, or a part of another bundle in its
+// place, and nothing counts.
+func TestAChangedPartOfABundleDoesNotCount(t *testing.T) {
+	a := signaturetest.NewAuthority(t)
+	trust := signature.Trust{Identities: []signature.Identity{{Subject: who, Issuer: issuer}}, Root: a.Root()}
+	read := func() *protobundle.Bundle {
+		var b protobundle.Bundle
+		raw := a.Bundle(t, who, issuer, signaturetest.Statement(t, subject, signaturetest.SignType, map[string]string{"a": "b"}))
+		if err := protojson.Unmarshal(raw, &b); err != nil {
+			t.Fatal(err)
+		}
+		return &b
+	}
+	other := read()
+	material := func(b *protobundle.Bundle) *protobundle.VerificationMaterial { return b.GetVerificationMaterial() }
+	for name, part := range map[string]func(b *protobundle.Bundle) *[]byte{
+		"the statement":   func(b *protobundle.Bundle) *[]byte { return &b.GetDsseEnvelope().Payload },
+		"the signature":   func(b *protobundle.Bundle) *[]byte { return &b.GetDsseEnvelope().Signatures[0].Sig },
+		"the certificate": func(b *protobundle.Bundle) *[]byte { return &material(b).GetCertificate().RawBytes },
+		"the log's entry": func(b *protobundle.Bundle) *[]byte { return &material(b).TlogEntries[0].CanonicalizedBody },
+		"the log's promise": func(b *protobundle.Bundle) *[]byte {
+			return &material(b).TlogEntries[0].InclusionPromise.SignedEntryTimestamp
+		},
+		"the log's name": func(b *protobundle.Bundle) *[]byte { return &material(b).TlogEntries[0].LogId.KeyId },
+	} {
+		t.Run(name, func(t *testing.T) {
+			counts := func(b *protobundle.Bundle) error {
+				raw, err := protojson.Marshal(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = trust.Bundle(raw, subject)
+				return err
+			}
+			if err := counts(read()); err != nil {
+				t.Fatal(err)
+			}
+			b := read()
+			*part(b) = *part(other)
+			if !bytes.Equal(*part(b), *part(read())) && counts(b) == nil {
+				t.Error("that of another bundle counts")
+			}
+			whole := read()
+			for i := 0; i < len(*part(whole)); i += 1 + len(*part(whole))/40 {
+				b := proto.CloneOf(whole)
+				(*part(b))[i] ^= 1
+				if counts(b) == nil {
+					t.Errorf("with byte %d changed it counts", i)
+				}
+			}
+		})
+	}
+}
+
+// The certificate of an identity is valid for minutes: without what tells that it was signed in them, it is worth nothing.
+func TestAnExpiredCertificateWithoutATimestampIsRefused(t *testing.T) {
+	a := signaturetest.NewAuthority(t)
+	for name, root := range map[string]root.TrustedMaterial{"with a log": a.Root(), "without a log": unlogged{a.Root()}} {
+		var b protobundle.Bundle
+		raw := a.Bundle(t, who, issuer, signaturetest.Statement(t, subject, signaturetest.SignType, nil))
+		if err := protojson.Unmarshal(raw, &b); err != nil {
+			t.Fatal(err)
+		}
+		b.VerificationMaterial.TimestampVerificationData = nil
+		b.VerificationMaterial.TlogEntries = nil
+		raw, err := protojson.Marshal(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust := signature.Trust{Identities: []signature.Identity{{Subject: who, Issuer: issuer}}, Root: root}
+		if v, err := trust.Bundle(raw, subject); err == nil {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+// unlogged is a root that knows no log.
+type unlogged struct{ root.TrustedMaterial }
+
+// RekorLogs implements root.TrustedMaterial.
+func (unlogged) RekorLogs() map[string]*root.TransparencyLog { return nil }
