@@ -29,12 +29,14 @@ type Project struct {
 	Registry string
 	// Clean is the digest of the clean image.
 	Clean string
+	// Digests are those of all images, by name.
+	Digests map[string]string
 }
 
 // Prepare makes a project in a new directory. The registry ends with the test.
 func Prepare(t *testing.T) *Project {
 	t.Helper()
-	p := &Project{Dir: t.TempDir()}
+	p := &Project{Dir: t.TempDir(), Digests: map[string]string{}}
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	p.Registry = strings.TrimPrefix(server.URL, "http://")
@@ -58,9 +60,8 @@ func (p *Project) push(t *testing.T, repository string, image v1.Image) {
 	check(t, remote.Write(ref, image))
 	digest, err := image.Digest()
 	check(t, err)
-	if repository == "clean" {
-		p.Clean = digest.String()
-	}
+	p.Digests[repository] = digest.String()
+	p.Clean = p.Digests["clean"]
 }
 
 // Write writes a file of the project.
