@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -260,5 +261,85 @@ func TestSARIFCategoriesAreStableAndApart(t *testing.T) {
 	a, b := of("", long("a")...), of("", long("b")...)
 	if a == b || len(a) > 300 || a != of("", long("a")...) {
 		t.Errorf("long categories are %q and %q", a, b)
+	}
+}
+
+// noise is text that does not compress well, and the same in each run.
+func noise(n int) func() string {
+	from := rand.New(rand.NewPCG(1, 2))
+	return func() string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "abcdefghijklmnopqrstuvwxyz0123456789"[from.IntN(36)]
+		}
+		return string(b)
+	}
+}
+
+func TestSARIFIsCutUntilItsSizeIsTaken(t *testing.T) {
+	path := noise(200)
+	d := manyWarnings(4000)
+	for i := range d.Evidence.Findings {
+		f := &d.Evidence.Findings[i]
+		f.Title = path()
+		for range 40 {
+			f.Locations = append(f.Locations, core.Location{Path: path()})
+		}
+	}
+	data, shown := sarifOf(t, d)
+	if err := sarif.Check(data); err != nil { // of the size too
+		t.Error(err)
+	}
+	run := viewSARIF(t, data).Runs[0]
+	if !shown.Cut() || shown.Shown == 0 || shown.Of != 4001 || len(run.Results) != shown.Shown || run.Results[0].RuleID != "CVE-2026-99999" {
+		t.Errorf("%s: %d results, the first of %s", shown, len(run.Results), run.Results[0].RuleID)
+	}
+	if notices := fmt.Sprint(run.Invocations[0].ToolExecutionNotifications); !strings.Contains(notices, shown.String()) {
+		t.Errorf("it does not say what is left out: %s", notices)
+	}
+	twice, err := sarif.Compressed(bytes.NewReader(data))
+	if err != nil || 2*twice < sarif.MaxCompressed*8/10 {
+		t.Errorf("%d bytes after compression are less than would be taken (%v)", twice, err)
+	}
+}
+
+func TestSARIFBoundsPlacesAndTagsOfAResult(t *testing.T) {
+	d := manyWarnings(1)
+	f := &d.Evidence.Findings[len(d.Evidence.Findings)-1]
+	for i := range 1200 {
+		f.Locations = append(f.Locations, core.Location{Path: fmt.Sprintf("srv/%d.js", i)})
+		f.Weaknesses = append(f.Weaknesses, fmt.Sprintf("CWE-%d", i))
+	}
+	data, _ := sarifOf(t, d)
+	if err := sarif.Check(data); err != nil {
+		t.Error(err)
+	}
+	var log struct {
+		Runs []struct {
+			Tool struct {
+				Driver struct {
+					Rules []struct {
+						ID         string
+						Properties struct{ Tags []string }
+					}
+				}
+			}
+			Results []struct {
+				RuleID    string
+				Locations []any
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &log); err != nil {
+		t.Fatal(err)
+	}
+	run := log.Runs[0]
+	if run.Results[0].RuleID != f.Rule || len(run.Results[0].Locations) != sarifLocations {
+		t.Errorf("%s has %d places", run.Results[0].RuleID, len(run.Results[0].Locations))
+	}
+	for _, r := range run.Tool.Driver.Rules {
+		if r.ID == f.Rule && len(r.Properties.Tags) != sarifTags {
+			t.Errorf("%s has the tags %q", r.ID, r.Properties.Tags)
+		}
 	}
 }
