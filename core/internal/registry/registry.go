@@ -37,8 +37,8 @@ var acceptedManifests = strings.Join([]string{
 	string(types.OCIImageIndex), string(types.OCIManifestSchema1), string(types.DockerManifestList), string(types.DockerManifestSchema2),
 }, ", ")
 
-// digestLike is what may follow the @ of a reference.
-var digestLike = regexp.MustCompile(`^[a-z0-9+._-]+:[0-9a-fA-F]{32,}$`)
+// digestLike is what may follow the @ of a reference: a digest, or what was meant to be one.
+var digestLike = regexp.MustCompile(`^sha[0-9]+:[0-9a-zA-Z]*$`)
 
 // Options say how registries are spoken with. The zero value has no credentials, default limits and default patience.
 type Options struct {
