@@ -20,7 +20,7 @@ import (
 // is silently none would pass what it is there to stop.
 func refuseEmpty(cmd *cobra.Command, args []string) error {
 	if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
-		return nil // which asks what could be said
+		return nil // a shell asks how an empty word could go on
 	}
 	const hint = "check the variable that it is made of, or leave it out"
 	var err error
@@ -33,6 +33,9 @@ func refuseEmpty(cmd *cobra.Command, args []string) error {
 			err = &core.Failure{Doing: "understand --" + f.Name, Err: errors.New("its value is empty"), Hint: hint, Usage: true}
 		}
 	})
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+		args = args[:dash] // what follows is another program's
+	}
 	if err == nil && slices.Contains(args, "") {
 		err = &core.Failure{Doing: "start", Err: fmt.Errorf("an argument of %s is empty", cmd.CommandPath()), Hint: hint, Usage: true}
 	}
