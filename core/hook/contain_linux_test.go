@@ -212,7 +212,10 @@ func TestAForkBombIsBounded(t *testing.T) {
 	x := s.run(h)
 	close(ended)
 	says(t, x, core.Failed)
-	if top := <-most; slices.Contains(x.Enforced, "process-limit") && (top > 2*h.Limits.Tasks || top == 0) {
+	// The kernel asks before each of them is started, or a namespace bounds their numbers, to no fewer than some hundreds, and
+	// what counts them ends it. On a fast machine it may have ended before they are seen once.
+	asked := slices.Contains(x.Enforced, "process-limit") && !slices.Contains(x.Enforced, hook.BarrierProcesses)
+	if top := <-most; asked && top > 2*h.Limits.Tasks {
 		t.Errorf("there were %d processes at a time", top)
 	}
 	if n := guests(t); n > 0 {
