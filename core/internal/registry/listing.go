@@ -65,7 +65,7 @@ func (r *Repository) PutReferrers(ctx context.Context, all []Referrer) error {
 // confirm reads what the registry lists by itself, and stores again what it lost: some keep one of two referrers that arrive
 // at the same time, and some list what is new a moment later.
 func (r *Repository) confirm(ctx context.Context, subject core.Digest, want []Referrer) error {
-	for range maxListings {
+	for attempt := range maxListings {
 		list, err := r.Referrers(ctx, subject)
 		if err != nil {
 			return err
@@ -74,8 +74,10 @@ func (r *Repository) confirm(ctx context.Context, subject core.Digest, want []Re
 		if len(want) == 0 {
 			return nil
 		}
-		if err := r.Settle(ctx); err != nil {
-			return err
+		if attempt > 0 { // stored alone it was not listed either
+			if err := r.Settle(ctx); err != nil {
+				return err
+			}
 		}
 		for _, m := range want {
 			if _, err := r.PutManifest(ctx, string(m.Digest), m.Raw, m.MediaType); err != nil {
