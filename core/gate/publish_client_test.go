@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,45 @@ func cosignAccepts(t *testing.T, d *dock, subjects []core.Subject, repository st
 		for _, kind := range types {
 			run("verify-attestation", image, "--new-bundle-format=true", "--type", kind)
 		}
+	}
+}
+
+// TestClientCosignTakesAPassBack attests a failure with stock cosign, as docs/verifying.md tells: what passed before does not
+// count any more, and is not promoted.
+func TestClientCosignTakesAPassBack(t *testing.T) {
+	d := newDock(t)
+	d.host = serving(t, func(t *testing.T, port string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
+	})
+	r, err := d.gate().Run(context.Background(), d.plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := d.gate()
+	g.Now = func() time.Time { return judgedAt.Add(2 * time.Hour) }
+	p := d.promotion(d)
+	p.Destination = d.host + "/released/app:1"
+	if m, err := g.Promote(context.Background(), p); err != nil || m.Decision != core.Passed {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	failed := filepath.Join(t.TempDir(), "failed.json")
+	write(t, failed, fmt.Sprintf(`{"verifier": {"id": %q}, "timeVerified": %q, "resourceUri": "registry.example/team/app",
+		"policy": {"uri": "strict", "digest": {"sha256": %q}}, "verificationResult": "FAILED"}`, said.VerifierID,
+		judgedAt.Add(time.Hour).UTC().Format(time.RFC3339), strings.TrimPrefix(string(r.Verdict.Policy.Digest), "sha256:")))
+	home := t.TempDir()
+	imported, code := clients.Run(t, home, []string{"HOME=" + home, "COSIGN_PASSWORD="}, clients.Tool(t, "cosign"), "import-key-pair", "--key", d.key)
+	if code != 0 {
+		t.Fatalf("cosign import-key-pair: %d\n%s", code, imported)
+	}
+	if out, code := clients.Run(t, home, []string{"HOME=" + home, "COSIGN_PASSWORD="}, clients.Tool(t, "cosign"), "attest", "--key", "import-cosign.key",
+		"--new-bundle-format", "--type", said.TypeVSA, "--predicate", failed, "--tlog-upload=false", "--allow-http-registry", "--yes",
+		d.host+"/team/app@"+string(d.digest)); code != 0 {
+		t.Fatalf("cosign attest: %d\n%s", code, out)
+	}
+	p.Destination = d.host + "/released/app:2"
+	m, err := g.Promote(context.Background(), p)
+	if err != nil || m.Decision != core.Refused || !strings.Contains(strings.Join(m.Refusals, "\n"), "did not pass") {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
 
