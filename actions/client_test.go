@@ -72,10 +72,7 @@ func TestClientExampleWorkflow(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			run := act.run(t, "workflow_dispatch", "--input", "image="+s.Target, "--input", "policy="+s.Policy)
 			run.expect(t, s)
-			project.Play(t, s).Compare(t, func(name string) (string, bool) {
-				value, has := run.outputs[name]
-				return value, has
-			})
+			project.Play(t, s).Compare(t, run.outputs, append(clients.Outputs(), "new"))
 			if s.Result == "passed" && !strings.Contains(run.log, `"digest":"`+project.Clean+`"`) && !strings.Contains(run.log, project.Clean) {
 				t.Errorf("the log does not name %s\n%s", project.Clean, run.log)
 			}

@@ -37,7 +37,7 @@ func TestClientGitLabInclude(t *testing.T) {
 					if len(said) == 0 { // the scan could not look, and the gate did not run
 						said = p.dotenv(t, "cleanbill_scan")
 					}
-					project.Play(t, s).Compare(t, factIn(said))
+					project.Play(t, s).Compare(t, factsIn(said), clients.Outputs())
 					if strings.Contains(p.log, "deploy sha256:") != (s.Exit == "0") {
 						t.Errorf("the verdict is %s, and whether a later job ran does not follow from it:\n%s", s.Result, p.log)
 					}
@@ -158,12 +158,13 @@ type played struct {
 	variables map[string]string
 }
 
-// factIn finds a fact among variables.
-func factIn(all map[string]string) func(name string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, has := all["CLEANBILL_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))]
-		return value, has
+// factsIn are the facts among variables.
+func factsIn(variables map[string]string) map[string]string {
+	facts := map[string]string{}
+	for name, value := range variables {
+		facts[strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "CLEANBILL_"), "_", "-"))] = value
 	}
+	return facts
 }
 
 // play runs a pipeline.

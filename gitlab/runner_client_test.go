@@ -48,7 +48,7 @@ func TestClientGitLabRunner(t *testing.T) {
 				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 				variables[name] = value
 			}
-			project.Play(t, s).Compare(t, factIn(variables))
+			project.Play(t, s).Compare(t, factsIn(variables), clients.Outputs())
 			for kind := range scan.job.Artifacts.Reports {
 				if content := scan.artifacts[kind]; content != nil {
 					checkReport(t, kind, content)
