@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -412,9 +413,14 @@ type actCommand struct {
 	KvPairs map[string]string
 }
 
+// withoutTerminal is how act is started: it gives each step a terminal, and of a step that fails it drops what it has not read
+// from there yet. Where there is no terminal to be had, it reads to the end.
+const withoutTerminal = `mount --bind /dev/null /dev/ptmx && exec "$@"`
+
 func (a *act) run(t *testing.T, event string, args ...string) actRun {
 	t.Helper()
-	log, code := clients.Run(t, a.dir, a.env, a.program, append(append([]string{event}, a.args...), args...)...)
+	log, code := clients.Run(t, a.dir, a.env, "unshare", slices.Concat([]string{"--map-root-user", "--mount", "sh", "-c", withoutTerminal, "sh",
+		a.program, event}, a.args, args)...)
 	run := actRun{exit: code, outputs: map[string]string{}}
 	var text strings.Builder
 	for line := range strings.Lines(log) {
