@@ -64,7 +64,7 @@ func servePlugin(request string, stdin io.Reader, stdout, stderr io.Writer) int 
 		fmt.Fprint(stdout, "\x1b[2Jdone")
 		return 0
 	case mode == "code":
-		fmt.Fprintln(stderr, "credentials", strings.Repeat("x", 260), os.Getenv("TESTKMS_SECRET"), "are not accepted")
+		fmt.Fprintln(stderr, "credentials", strings.Repeat("x", 260), os.Getenv("TESTKMS_SECRET"), "are not accepted", os.Getenv("HTTPS_PROXY"))
 		return 7
 	case mode == "refuses":
 		answer.ErrorMessage = "no such key, asked " + strings.Repeat("x", 270) + os.Getenv("TESTKMS_SECRET")
@@ -122,7 +122,7 @@ func pluginOptions(t *testing.T, private crypto.Signer, mode string) SignerOptio
 	}
 	return SignerOptions{Key: "testkms://projects/p/key", PluginVariables: []string{"TESTKMS_KEY", "TESTKMS_MODE", "TESTKMS_SECRET"},
 		PluginTime: time.Minute, Getenv: environment(map[string]string{"PATH": folder + ":relative", "TESTKMS_MODE": mode,
-			"TESTKMS_KEY": string(inPEM("PRIVATE KEY", pkcs8(t, private))), "TESTKMS_SECRET": pluginSecret,
+			"TESTKMS_KEY": string(inPEM("PRIVATE KEY", pkcs8(t, private))), "TESTKMS_SECRET": pluginSecret, "HTTPS_PROXY": "http://me:hunter2@proxy.example:3128",
 			"COSIGN_PASSWORD": password, "SIGSTORE_ID_TOKEN": "ey.secret.token", "VAULT_TOKEN": "hvs.secret"})}
 }
 
@@ -153,7 +153,7 @@ func TestAProgramThatMisbehavesIsAnErrorWithoutSecrets(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), says) {
 				t.Fatalf("got %v; want an error that says %q", err, says)
 			}
-			if strings.Contains(err.Error(), pluginSecret[:8]) || strings.ContainsRune(err.Error(), 0x1b) {
+			if strings.Contains(err.Error(), pluginSecret[:8]) || strings.Contains(err.Error(), "hunter2") || strings.ContainsRune(err.Error(), 0x1b) {
 				t.Errorf("the error shows what it should not: %q", err)
 			}
 		})
@@ -170,7 +170,7 @@ func TestAProgramThatMisbehavesIsAnErrorWithoutSecrets(t *testing.T) {
 func TestAProgramGetsOnlyWhatItNeedsAndDumpsNoCore(t *testing.T) {
 	private := keyKinds(t)["P-256"]
 	_, err := NewSigner(t.Context(), pluginOptions(t, private, "environment"))
-	if err == nil || !strings.Contains(err.Error(), pluginProgram+": PATH TESTKMS_KEY TESTKMS_MODE TESTKMS_SECRET") {
+	if err == nil || !strings.Contains(err.Error(), pluginProgram+": HTTPS_PROXY PATH TESTKMS_KEY TESTKMS_MODE TESTKMS_SECRET") {
 		t.Errorf("it gets something else: %v", err)
 	}
 	if runtime.GOOS != "linux" {

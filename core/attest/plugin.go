@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,10 @@ func (o SignerOptions) plugin(scheme, id string) (*plugin, error) {
 		p.env = append(p.env, variable+"="+value)
 		if !slices.Contains(commonVariables, variable) && len(value) >= 8 {
 			p.secrets = append(p.secrets, value)
+		}
+		if u, err := url.Parse(value); err == nil && u.User != nil { // a proxy with a password
+			password, _ := u.User.Password()
+			p.secrets = append(p.secrets, u.User.String(), password)
 		}
 	}
 	return p, nil
