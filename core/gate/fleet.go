@@ -261,8 +261,7 @@ func (f *fleet) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, f.plan.Limits.Time, &limit.Exceeded{Limit: "time",
-		Max: int64(f.plan.Limits.Time.Seconds()), Unit: "seconds", What: "the run"})
+	bounded, cancel := timed(ctx, f.plan.Limits)
 	defer cancel()
 	// What the limit on time leaves unread are gaps, because what was read is worth having.
 	if err := f.each(bounded, len(all), func(ctx context.Context, i int) error { return f.open(ctx, all[i]) }); err != nil {

@@ -180,8 +180,18 @@ func (g *Gate) Run(ctx context.Context, p Plan) (_ *Result, err error) {
 	if publisher == nil || r.Verdict.Decision != core.Passed {
 		return r, nil
 	}
-	r.Published, err = publisher.publish(ctx, s.kept, seen)
-	return r, err
+	bounded, cancel := timed(ctx, p.Limits) // no less than reading took
+	defer cancel()
+	if r.Published, err = publisher.publish(bounded, s.kept, seen); err != nil {
+		return r, interrupted(ctx, bounded, err)
+	}
+	return r, nil
+}
+
+// timed bounds how long something takes: a registry that sends byte by byte must not hold up whoever asks it.
+func timed(ctx context.Context, l Limits) (context.Context, context.CancelFunc) {
+	most := l.Filled().Time
+	return context.WithTimeoutCause(ctx, most, &limit.Exceeded{Limit: "time", Max: int64(most.Seconds()), Unit: "seconds", What: "the run"})
 }
 
 // Inventory opens and reads one target without advisories or policy, for a bill of materials.
@@ -200,9 +210,7 @@ func (g *Gate) examine(ctx context.Context, p Plan, s *sources, said *statements
 	if r.Created, err = creationTime(g.Getenv, r.Started); err != nil {
 		return nil, err
 	}
-	limits := p.Limits.Filled()
-	bounded, cancel := context.WithTimeoutCause(ctx, limits.Time,
-		&limit.Exceeded{Limit: "time", Max: int64(limits.Time.Seconds()), Unit: "seconds", What: "the run"})
+	bounded, cancel := timed(ctx, p.Limits)
 	defer cancel()
 	if r.Evidence, err = g.look(bounded, p, s, said); err != nil {
 		return nil, interrupted(ctx, bounded, err)

@@ -92,8 +92,13 @@ func (g *Gate) Promote(ctx context.Context, p PromotePlan) (_ *Promotion, err er
 	if err != nil {
 		return nil, err
 	}
-	promotion, err := g.promote(ctx, p, tag, trust, judge.Ref())
-	return promotion, advice.Failure(ctx, "promote "+shown(p.Source), err)
+	bounded, cancel := timed(ctx, p.Limits)
+	defer cancel()
+	promotion, err := g.promote(bounded, p, tag, trust, judge.Ref())
+	if err != nil {
+		return nil, interrupted(ctx, bounded, advice.Failure(ctx, "promote "+shown(p.Source), err))
+	}
+	return promotion, nil
 }
 
 func (g *Gate) promote(ctx context.Context, p PromotePlan, tag name.Tag, trust signature.Trust, by core.PolicyRef) (_ *Promotion, err error) {

@@ -101,14 +101,25 @@ func (g *Gate) Verify(ctx context.Context, p VerifyPlan) (*Verification, error) 
 	if err != nil {
 		return nil, err
 	}
+	bounded, cancel := timed(ctx, p.Limits)
+	defer cancel()
+	out, err := v.all(bounded)
+	if err != nil {
+		return nil, interrupted(ctx, bounded, advice.Failure(ctx, "verify "+shown(p.Image), err))
+	}
+	return out, nil
+}
+
+// all looks at the image and, if that is wanted, at each of its platforms.
+func (v *verifier) all(ctx context.Context) (*Verification, error) {
 	manifests, err := v.find(ctx)
 	if err != nil {
-		return nil, advice.Failure(ctx, "verify "+shown(p.Image), err)
+		return nil, err
 	}
-	out := &Verification{Version: VerificationVersion, Image: p.Image, Digest: manifests[0].Digest, Decision: core.Passed}
+	out := &Verification{Version: VerificationVersion, Image: v.plan.Image, Digest: manifests[0].Digest, Decision: core.Passed}
 	for _, m := range manifests {
 		if err := v.verify(ctx, &m); err != nil {
-			return nil, advice.Failure(ctx, "verify "+shown(p.Image), err)
+			return nil, err
 		}
 		if len(m.Refusals) > 0 {
 			out.Decision = core.Refused

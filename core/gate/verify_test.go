@@ -458,3 +458,34 @@ func TestPlatformsThatCannotBeToldAreNotVerified(t *testing.T) {
 		})
 	}
 }
+
+// A registry that answers byte by byte must not hold up whoever asks it.
+func TestVerifyingAndPromotingEndInTime(t *testing.T) {
+	d := newDock(t)
+	d.published()
+	held := d.held
+	d.held = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			for r.Context().Err() == nil {
+				if _, err := w.Write([]byte("x")); err != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+				time.Sleep(50 * time.Millisecond)
+			}
+			return
+		}
+		held.ServeHTTP(w, r)
+	})
+	limits := gate.Limits{Time: 300 * time.Millisecond}
+	_, err := d.gate().Verify(context.Background(), gate.VerifyPlan{Image: d.host + "/team/app:1", Limits: limits,
+		Signers: gate.SignerFiles{Signers: []policy.Signer{{Key: d.public()}}}})
+	if err == nil || !strings.Contains(err.Error(), "limit time") {
+		t.Errorf("verifying: %v", err)
+	}
+	p := d.promotion(d)
+	p.Limits = limits
+	if m, err := d.gate().Promote(context.Background(), p); err == nil || !strings.Contains(err.Error(), "limit time") {
+		t.Errorf("promoting: %+v, %v", m, err)
+	}
+}
