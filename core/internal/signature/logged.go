@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 It is deprecated because logs take none any more. What they took is read still.
+
 package signature
 
 import (
