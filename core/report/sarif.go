@@ -30,7 +30,11 @@ const (
 	sarifNotices   = 100
 	sarifText      = 1000
 	sarifID        = 255
+	sarifLinks     = 3
 )
+
+// sarifHome is where it is said what this program is.
+const sarifHome = "https://github.com/cleanbill-ci/cleanbill"
 
 // Shown says how much of a report's subject matter is in it.
 type Shown struct{ Shown, Of int }
@@ -72,7 +76,7 @@ func SARIF(w io.Writer, d Document) (Shown, error) {
 func sarifLog(tool Tool, category string, entries []*sarifEntry, shown Shown, o outline) sarif.Log {
 	l := sarif.Log{Category: category, Tool: sarif.WrittenTool{
 		Name:    cmp.Or(redact.Limited(tool.Name, sarifID), "cleanbill"),
-		Version: redact.Limited(tool.Version, sarifID),
+		Version: redact.Limited(tool.Version, sarifID), InformationURI: sarifHome,
 	}}
 	if shown.Cut() {
 		l.Notices = append(l.Notices, sarif.Notice{Level: "warning", Message: sarif.Text{
@@ -103,6 +107,7 @@ func writeSARIF(w io.Writer, d Document) error {
 // sarifEntry is a finding, or a refusal of something else, once for all subjects that have it.
 type sarifEntry struct {
 	fingerprint, rule, message string
+	title                      string // what rule is about, whatever has it
 	kind                       core.FindingKind
 	action                     core.Action // empty: nothing decided over it
 	why                        string      // why it is ignored
@@ -153,7 +158,7 @@ func sarifEntries(e *core.Evidence, v *core.Verdict) []*sarifEntry {
 	for i := range e.Findings {
 		f := &e.Findings[i]
 		x := sarifEntry{fingerprint: f.Fingerprint, rule: f.Rule, kind: f.Kind, severity: bounded(f.Severity), score: f.Score,
-			exploited: f.Exploited != nil, message: findingMessage(f), weaknesses: f.Weaknesses, references: f.References,
+			exploited: f.Exploited != nil, message: findingMessage(f), title: f.Title, weaknesses: f.Weaknesses, references: f.References,
 			places: sarifPlaces(f.Locations, n, f.Subject)}
 		if o := outcomes[[2]string{string(f.Subject), f.Fingerprint}]; o != nil {
 			x.action, x.why = o.Action, ignoredBy(o)
@@ -239,16 +244,35 @@ func sarifRule(id string, x *sarifEntry) sarif.WrittenRule {
 		}
 	}
 	slices.Sort(tags)
-	r := sarif.WrittenRule{ID: id, ShortDescription: sarif.Text{Text: id}}
+	links := sarifReferences(x.references)
+	r := sarif.WrittenRule{ID: id, ShortDescription: sarif.Text{Text: id}, Help: sarif.Text{Text: sarifHelp(links)},
+		FullDescription: sarif.Text{Text: cmp.Or(redact.Limited(cmp.Or(x.title, x.message), sarifText), id)}}
 	r.Properties.Tags = slices.Compact(tags)
-	for _, reference := range x.references {
-		u, err := url.Parse(reference)
-		if err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && len(reference) <= sarifText {
-			r.HelpURI = u.String()
-			break
-		}
+	if len(links) > 0 {
+		r.HelpURI = links[0]
 	}
 	return r
+}
+
+// sarifHelp is of a rule, and what to do depends on the place: each result says it.
+func sarifHelp(links []string) string {
+	text := "Each alert says what was found where, and what to do about it."
+	if len(links) > 0 {
+		text += " More about it is at " + strings.Join(links, " and ")
+	}
+	return text
+}
+
+// sarifReferences are the first pages of the web among references, without what is no such page or names credentials.
+func sarifReferences(references []string) []string {
+	var links []string
+	for _, reference := range references {
+		u, err := url.Parse(reference)
+		if err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && len(u.String()) <= sarifText && len(links) < sarifLinks {
+			links = append(links, u.String())
+		}
+	}
+	return links
 }
 
 // severityScore is the number by which GitHub names a severity. The score of the advisory counts where it says the same

@@ -86,6 +86,9 @@ func (r *runObject) check() error {
 		if err != nil || !(score >= 0 && score <= 10) {
 			return fmt.Errorf("rule %d has the security-severity %q, which is no number from 0.0 to 10.0", i, p.SecuritySeverity)
 		}
+		if rules[i].ShortDescription.Text == "" || rules[i].FullDescription.Text == "" || rules[i].Help.Text == "" {
+			return fmt.Errorf("rule %d lacks a short description, a full description or help", i)
+		}
 		if len(p.Tags) > githubTags {
 			return fmt.Errorf("rule %d has %d tags, of which GitHub takes %d", i, len(p.Tags), githubTags)
 		}

@@ -37,11 +37,12 @@ type WrittenTool struct {
 	Rules          []WrittenRule `json:"rules"`
 }
 
-// WrittenRule is what results refer to.
+// WrittenRule is what results refer to. GitHub wants all but the address.
 type WrittenRule struct {
 	ID               string         `json:"id"`
 	ShortDescription Text           `json:"shortDescription"`
-	Help             *Text          `json:"help,omitempty"`
+	FullDescription  Text           `json:"fullDescription"`
+	Help             Text           `json:"help"`
 	HelpURI          string         `json:"helpUri,omitempty"`
 	Properties       RuleProperties `json:"properties"`
 }

@@ -9,7 +9,7 @@ import (
 func writtenLog() Log {
 	return Log{
 		Category: "cleanbill/shop", Tool: WrittenTool{Name: "cleanbill", Rules: []WrittenRule{{
-			ID: "CVE-1", ShortDescription: Text{"CVE-1"}, Properties: RuleProperties{"5.0", []string{"security"}}}}},
+			ID: "CVE-1", ShortDescription: Text{"CVE-1"}, FullDescription: Text{"a flaw"}, Help: Text{"mend it"}, Properties: RuleProperties{"5.0", []string{"security"}}}}},
 		Results: []WrittenResult{{RuleID: "CVE-1", Level: "error", Message: Text{"a flaw"},
 			Locations:    []WrittenPlace{{Physical{Artifact{"shop"}, Region{StartLine: 1}}}},
 			Fingerprints: map[string]string{GitHubFingerprint: "f"}, Suppressions: []WrittenSuppression{}}},
@@ -27,6 +27,8 @@ func TestCheckRefusesWhatGitHubRefuses(t *testing.T) {
 		"word for severity": {func(l *Log) { l.Tool.Rules[0].Properties.SecuritySeverity = "null" }, "security-severity"},
 		"NaN":               {func(l *Log) { l.Tool.Rules[0].Properties.SecuritySeverity = "NaN" }, "security-severity"},
 		"tags":              {func(l *Log) { l.Tool.Rules[0].Properties.Tags = make([]string, 21) }, "tags"},
+		"no description":    {func(l *Log) { l.Tool.Rules[0].FullDescription.Text = "" }, "description"},
+		"no help":           {func(l *Log) { l.Tool.Rules[0].Help.Text = "" }, "help"},
 		"scheme":            {func(l *Log) { l.Results[0].Locations[0].Physical.Artifact.URI = "debian:12" }, "not relative"},
 		"absolute":          {func(l *Log) { l.Results[0].Locations[0].Physical.Artifact.URI = "/etc/passwd" }, "not relative"},
 		"nowhere":           {func(l *Log) { l.Results[0].Locations = nil }, "locations"},
