@@ -61,7 +61,7 @@ func (c *cycloneDXWriter) bom(roots []*part, o Options) *cdx.BOM {
 		SpecVersion: cdx.SpecVersion1_6,
 		Version:     1,
 		Metadata: &cdx.Metadata{Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
-			Type: cdx.ComponentTypeApplication, Name: clean(o.Tool), Version: clean(o.Version),
+			Type: cdx.ComponentTypeApplication, Name: clean(o.Tool), Version: cleanVersion(o.Version),
 		}}}},
 	}
 	components := []cdx.Component{}
@@ -180,7 +180,7 @@ func operatingSystem(p *part) cdx.Component {
 		BOMRef:      "os:" + p.id,
 		Type:        cdx.ComponentTypeOS,
 		Name:        clean(d.ID),
-		Version:     clean(d.VersionID),
+		Version:     cleanVersion(d.VersionID),
 		Description: clean(d.PrettyName),
 	}
 	if component.Name == "" {
@@ -199,7 +199,7 @@ func (c *cycloneDXWriter) pkg(p *item) cdx.Component {
 		BOMRef:     "package:" + p.id,
 		Type:       cdx.ComponentTypeLibrary,
 		Name:       clean(p.Name),
-		Version:    clean(p.Version),
+		Version:    cleanVersion(p.Version),
 		PackageURL: clean(p.Purl),
 		Hashes:     cycloneDXHashes(p.Hashes),
 		Properties: cycloneDXProperties(packageProperties(p.Package)),

@@ -61,6 +61,11 @@ const (
 // clean makes foreign text fit for a document: valid UTF-8 on one line, without control characters, bounded.
 func clean(s string) string { return redact.Limited(s, maxText) }
 
+// cleanVersion is clean for a version, of which CycloneDX takes less.
+//
+// https://cyclonedx.org/docs/1.6/json/#components_items_version
+func cleanVersion(s string) string { return redact.Limited(s, 1024) }
+
 // packageProperties are the properties of one package.
 func packageProperties(p core.Package) []property {
 	props := identityProperties(p)

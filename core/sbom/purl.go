@@ -148,7 +148,7 @@ func imagePurl(s core.Subject) string {
 	}
 	u := packageurl.NewPackageURL(packageurl.TypeOCI, "", name, string(s.Digest),
 		packageurl.QualifiersFromMap(qualifiers), "")
-	if u.Normalize() != nil {
+	if u.Normalize() != nil || len(u.ToString()) > maxText {
 		u.Qualifiers = nil
 		u.Name = "image"
 	}

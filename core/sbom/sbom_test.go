@@ -6,10 +6,12 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -413,10 +415,34 @@ func TestSourceDigestIsHashedAndImagePurlNamesTheRepository(t *testing.T) {
 		{"/srv/images/app.tar.gz", nil, "pkg:oci/app.tar.gz@" + d},
 		{"oci:layouts/app", nil, "pkg:oci/app@" + d},
 		{"", nil, "pkg:oci/image@" + d},
+		{"debian:12", &core.Platform{Architecture: strings.Repeat("a", 1<<20)}, "pkg:oci/image@" + d}, // an image says what it is for
 	} {
 		if got := imagePurl(core.Subject{Name: c.name, Digest: digestOf("2"), Platform: c.platform}); got != c.want {
 			t.Errorf("imagePurl(%q) =\n%s, want\n%s", c.name, got, c.want)
 		}
+	}
+}
+
+// CycloneDX takes versions of at most 1,024 characters, and who writes one chooses how long it is.
+func TestVersionsAreAsLongAsCycloneDXTakesThem(t *testing.T) {
+	long := strings.Repeat("1.", 1<<19)
+	e := debian("app", digestOf("1"), "amd64")
+	e.Packages[0].Version, e.Images[0].Distro.VersionID = long, long
+	var b bytes.Buffer
+	if err := Write(&b, CycloneDX, e, Options{Tool: "cleanbill", Version: long}); err != nil {
+		t.Fatal(err)
+	}
+	versions := regexp.MustCompile(`"version": "([^"]*)"`).FindAllStringSubmatch(b.String(), -1)
+	cut := 0
+	for _, v := range versions {
+		if n := utf8.RuneCountInString(v[1]); n > 1024 {
+			t.Errorf("a version has %d characters", n)
+		} else if n > 1000 {
+			cut++
+		}
+	}
+	if cut != 3 {
+		t.Errorf("%d versions are cut", cut)
 	}
 }
 
