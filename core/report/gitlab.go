@@ -20,11 +20,15 @@ import (
 // https://gitlab.com/gitlab-org/security-products/security-report-schemas
 const gitlabVersion = "15.0.7"
 
-// GitLab's bounds of texts, in bytes where it counts characters, and of messages, which it does not bound.
+// GitLab's bounds of texts, in bytes where it counts characters, and of messages, which it does not bound. Of a description
+// its schema takes a million and its database 15,000, which Markdown makes of no more than these: a byte becomes seven at most.
+//
+// https://gitlab.com/gitlab-org/gitlab/-/issues/440853
 const (
-	gitlabName     = 255
-	gitlabText     = 7000
-	gitlabMessages = 100
+	gitlabName        = 255
+	gitlabText        = 7000
+	gitlabDescription = 2000
+	gitlabMessages    = 100
 )
 
 // listed is how many findings a report for a platform has at most: the most urgent. Nobody reads on, and platforms give up on
@@ -181,7 +185,7 @@ func gitlabFlawOf(kind gitlabScan, f *core.Finding, s core.Subject) gitlabFlaw {
 	return gitlabFlaw{
 		ID:          gitlabID(f, s),
 		Name:        cmp.Or(redact.Limited(f.Title, gitlabName), rule),
-		Description: redact.Markdown(redact.Limited(findingMessage(f), gitlabText)),
+		Description: redact.Markdown(redact.Limited(findingMessage(f), gitlabDescription)),
 		Severity:    [...]string{"Unknown", "Info", "Low", "Medium", "High", "Critical"}[bounded(f.Severity)],
 		Solution:    redact.Limited(remedyOf(f), gitlabText),
 		Identifiers: gitlabIdentifiers(f, rule),

@@ -31,6 +31,7 @@ const (
 	sarifText      = 1000
 	sarifID        = 255
 	sarifLinks     = 3
+	sarifPath      = 4096 // the longest that systems take, in bytes
 )
 
 // sarifHome is where it is said what this program is.
@@ -289,7 +290,7 @@ func severityScore(s core.Severity, score *float64) float64 {
 func sarifPlaces(locations []core.Location, n names, subject core.Digest) []sarif.WrittenPlace {
 	var places []sarif.WrittenPlace
 	for _, l := range locations {
-		uri := relativeURI(l.Path)
+		uri := relativeURI(l.Path[:min(len(l.Path), sarifPath)])
 		if uri == "" {
 			continue
 		}
