@@ -189,8 +189,12 @@ func htmlNumbers(d Document, o *outline) []htmlNumber {
 	} else {
 		numbers = []htmlNumber{{"findings", o.counts.Findings, "#findings"}}
 	}
+	packages := "packages"
+	if o.counts.Packages == 1 {
+		packages = "package"
+	}
 	return append(numbers, htmlNumber{"with a fix", o.counts.Fixable, "#findings?fix=available"},
-		htmlNumber{"packages", o.counts.Packages, "#packages"}, htmlNumber{"not examined", len(o.gaps), "#gaps"})
+		htmlNumber{packages, o.counts.Packages, "#packages"}, htmlNumber{"not examined", len(o.gaps), "#gaps"})
 }
 
 // severityBar is a bar of findings, the worst first. It is as long as their share of a whole.
