@@ -587,11 +587,15 @@ func placed(message string, f *core.Finding) string {
 	return fmt.Sprintf("%s (%s)", message, at.Path)
 }
 
-// remedyOf says why there is no upgrade, or what to do instead.
+// remedyOf says what to do about a finding by itself, or why nothing can be done.
 func remedyOf(f *core.Finding) string {
 	switch {
 	case f.Fix.Text != "":
 		return f.Fix.Text
+	case f.Fix.State == core.FixAvailable && f.Fix.Version != "":
+		return "upgrade to " + f.Fix.Version
+	case f.Fix.State == core.FixAvailable && len(f.Fix.Versions) > 0: // of several branches, of which nobody knows ours
+		return "fixed in " + strings.Join(f.Fix.Versions[:min(len(f.Fix.Versions), 3)], ", ")
 	case f.Kind != core.KindVulnerability:
 		return ""
 	case f.Fix.State == core.FixNone:

@@ -178,6 +178,24 @@ func TestSARIFIsCutByUrgencyAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhatCanBeFixedIsSaidToBe(t *testing.T) {
+	v := core.KindVulnerability
+	for want, f := range map[string]core.Finding{
+		"upgrade to 1.1":                  {Kind: v, Fix: core.Fix{State: core.FixAvailable, Version: "1.1", Versions: []string{"1.1", "2.0"}}},
+		"fixed in 1.1, 2.0":               {Kind: v, Fix: core.Fix{State: core.FixAvailable, Versions: []string{"1.1", "2.0"}}},
+		"fixed in 1, 2, 3":                {Kind: v, Fix: core.Fix{State: core.FixAvailable, Versions: []string{"1", "2", "3", "4"}}},
+		"revoke it":                       {Kind: core.KindSecret, Fix: core.Fix{Text: "revoke it"}},
+		"the distributor does not fix it": {Kind: v, Fix: core.Fix{State: core.FixWontFix, Versions: []string{"1.1"}}},
+		"no fixed version is known":       {Kind: v},
+		"no fixed version was published":  {Kind: v, Fix: core.Fix{State: core.FixNone}},
+		"":                                {Kind: core.KindCode},
+	} {
+		if got := remedyOf(&f); got != want {
+			t.Errorf("%+v: %q, want %q", f.Fix, got, want)
+		}
+	}
+}
+
 func TestPlacesAreRelativeToTheRoot(t *testing.T) {
 	for path, want := range map[string]string{
 		"app/.env": "app/.env", "/etc/passwd": "etc/passwd", "../../etc": "etc", "debian:12/x": "debian%3A12/x",
