@@ -174,7 +174,7 @@ func (s Summary) Encode() (json.RawMessage, error) {
 	for _, in := range s.Inputs {
 		p.Inputs = append(p.Inputs, in.encoded())
 	}
-	p.Result, p.Levels = resultFailed, []string{}
+	p.Result, p.Levels = resultFailed, []string{resultFailed} // as SLSA has it, which knows no empty list
 	if s.Passed {
 		p.Result, p.Levels = resultPassed, []string{LevelPassed}
 	}

@@ -73,7 +73,7 @@ func TestWhatDidNotPassClaimsNoLevel(t *testing.T) {
 	raw, err := Summary{Verified: noon, Policy: core.PolicyRef{Digest: digest}}.Encode()
 	var got vsa.VerificationSummary
 	strictly(t, withoutVersion(t, raw), err, &got)
-	if got.GetVerificationResult() != "FAILED" || len(got.GetVerifiedLevels()) != 0 {
+	if levels := got.GetVerifiedLevels(); got.GetVerificationResult() != "FAILED" || len(levels) != 1 || levels[0] != "FAILED" {
 		t.Errorf("got %v", &got)
 	}
 }
