@@ -114,6 +114,13 @@ func reportChecks(t testing.TB) map[string]func([]byte) error {
 		"json": wellFormedJSON, "codequality": wellFormedJSON, "junit": wellFormedXML,
 		"cyclonedx": schemaCheck(t, "cyclonedx", "bom-1.6.SNAPSHOT.schema.json"), "spdx": schemaCheck(t, "spdx-2.3.schema.json"),
 	}
+	checks["bills"] = checks["cyclonedx"]
+	checks["comment"] = func(data []byte) error {
+		if len(data) > CommentLimit {
+			return fmt.Errorf("it has %d bytes", len(data))
+		}
+		return nil
+	}
 	valid := schemaCheck(t, "sarif-2.1.0.json")
 	checks["sarif"] = func(data []byte) error {
 		return errors.Join(valid(data), sarif.Check(data), tellsWhatGitHubShows(data))
@@ -289,6 +296,28 @@ var hostileTexts = []string{"", "::error title=x::y", "\n::set-output name=resul
 	"##[error]x", "../../etc/passwd", "debian:12/x", "https://user:secret@evil.example/x", "pkg:npm/x@1?a=b#../..", "{{ .X }} ${x} $(x)", "\ufffe\uffff\U0001f600",
 	"plain", "CVE-2026-0001", "a/b.c"}
 
+// everyFormat is what can be asked for by name, and what adapters write besides: a comment, and a bill of materials in parts.
+func everyFormat() []Format {
+	return append(Formats(),
+		Format{Name: "comment", Write: func(w io.Writer, d Document) error {
+			_, err := Comment(w, d, CommentLimit)
+			return err
+		}},
+		Format{Name: "bills", Write: func(w io.Writer, d Document) error {
+			bills, err := Bills(d, 1<<20)
+			if err != nil {
+				return err
+			}
+			for _, bill := range bills {
+				if len(bill) > 1<<20 {
+					return fmt.Errorf("a bill has %d bytes", len(bill))
+				}
+			}
+			_, err = w.Write(bills[len(bills)-1])
+			return err
+		}})
+}
+
 func checkFormats(t *testing.T, formats []Format, d Document, checks map[string]func([]byte) error) map[string]int {
 	t.Helper()
 	sizes := map[string]int{}
@@ -322,7 +351,7 @@ func FuzzEveryFormat(f *testing.F) {
 	checks := reportChecks(f)
 	f.Fuzz(func(t *testing.T, text string, seed uint64) {
 		m := maker{rand.New(rand.NewPCG(seed, 1)), append(slices.Clone(hostileTexts), text), 3}
-		checkFormats(t, Formats(), m.document(), checks)
+		checkFormats(t, everyFormat(), m.document(), checks)
 	})
 }
 
@@ -334,7 +363,7 @@ func TestEveryFormatBoundsTextOfAMegabyte(t *testing.T) {
 			m := maker{rand.New(rand.NewPCG(3, 1)), []string{strings.Repeat(part, 1<<20/len(part))}, 2}
 			d := judged()
 			m.longer(reflect.ValueOf(&d).Elem(), "")
-			formats := slices.DeleteFunc(Formats(), func(f Format) bool { return f.Name == evidenceItself })
+			formats := slices.DeleteFunc(everyFormat(), func(f Format) bool { return f.Name == evidenceItself })
 			for name, size := range checkFormats(t, formats, d, checks) {
 				if size > 256<<10 {
 					t.Errorf("%s has %d bytes", name, size)
