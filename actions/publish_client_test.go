@@ -29,13 +29,17 @@ func TestClientExamplesThatPublish(t *testing.T) {
 		spec     images.Spec
 		examples []string
 		passes   bool
-		// instead is what the second job is given in place of what the first one saw; nil for that.
+		// instead is what the second job is given in place of what the first one saw; nil for that. forged lets it come with
+		// evidence about it, and with a policy by which that passes.
 		instead *images.Spec
+		forged  bool
 		says    string
 	}{
-		"passes":                       {images.Clean("amd64"), []string{one, two}, true, nil, "attested"},
-		"is refused":                   {images.Vulnerable("amd64"), []string{one, two}, false, nil, "exit status 1"},
-		"is replaced between the jobs": {images.Clean("amd64"), []string{two}, false, new(images.Clean("arm64")), ", not about sha256:"},
+		"passes":                       {images.Clean("amd64"), []string{one, two}, true, nil, false, "attested"},
+		"is refused":                   {images.Vulnerable("amd64"), []string{one, two}, false, nil, false, "exit status 1"},
+		"is replaced between the jobs": {images.Clean("amd64"), []string{two}, false, new(images.Clean("arm64")), false, ", not about sha256:"},
+		"is replaced with its evidence and the policy": {images.Clean("amd64"), []string{two}, false, new(images.Vulnerable("amd64")), true,
+			"exit status 1"},
 	} {
 		for _, example := range tc.examples {
 			t.Run(example+", what "+kind, func(t *testing.T) {
@@ -45,7 +49,7 @@ func TestClientExamplesThatPublish(t *testing.T) {
 				project.Copy(t, "examples/github/"+example+".yml", ".github/workflows/publish.yml")
 				project.Commit(t)
 				act := newAct(t, project.Dir)
-				artifacts(t, act, tc.instead)
+				artifacts(t, act, tc.instead, tc.forged)
 				image := "127.0.0.1:" + startOlareg(t) + "/acme/app"
 				keys, secrets := signingKey(t)
 				act.env = append(act.env, "PATH="+standInDocker(t, tc.spec)+":"+os.Getenv("PATH"))
@@ -85,19 +89,23 @@ func TestClientExamplesThatPublish(t *testing.T) {
 
 // artifacts gives act stand-ins for the actions that hand files from job to job, whose service only GitHub has. They hand on
 // another image, if there is one.
-func artifacts(t *testing.T, a *act, instead *images.Spec) {
+func artifacts(t *testing.T, a *act, instead *images.Spec, forged bool) {
 	t.Helper()
 	kept, replace := t.TempDir(), ""
 	if instead != nil {
 		replace = "; " + archive(t, *instead, `"$KEPT/image.tar"`)
 	}
+	if forged {
+		const lax = `printf 'version: 1\nextends: none\nstarter-ok: true\nrequire: [packages]\nrules: []\n' >policy.yaml`
+		replace += `; cd "$KEPT"; ` + lax + `; cleanbill gate oci:image.tar --policy policy.yaml --output json=evidence.json --advisories starter >/dev/null`
+	}
 	action := func(run string) string {
 		return "name: artifact\ndescription: artifact\ninputs:\n  name: {description: n}\n  path: {description: p}\n" +
-			"runs:\n  using: composite\n  steps:\n    - shell: bash\n      env:\n        FILES: ${{ inputs.path }}\n        KEPT: " + kept + "\n      run: " + run + "\n"
+			"runs:\n  using: composite\n  steps:\n    - shell: bash\n      env:\n        FILES: ${{ inputs.path }}\n        KEPT: " + kept + "\n      run: |\n        " + run + "\n"
 	}
 	for uses, run := range map[string]string{
 		"actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02":   `xargs -d '\n' -I{} cp {} "$KEPT/" <<<"${FILES%$'\n'}"` + replace,
-		"actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093": `cp "$KEPT"/* .`,
+		"actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093": `mkdir -p "${FILES:-.}"; cp "$KEPT"/* "${FILES:-.}/"`,
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "action.yml"), []byte(action(run)), 0o644); err != nil {
