@@ -4,14 +4,11 @@ package actions_test
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -50,7 +47,7 @@ func TestClientExamplesThatPublish(t *testing.T) {
 				project.Commit(t)
 				act := newAct(t, project.Dir)
 				artifacts(t, act, tc.instead, tc.forged)
-				image := "127.0.0.1:" + startOlareg(t) + "/acme/app"
+				image := startOlareg(t) + "/acme/app"
 				keys, secrets := signingKey(t)
 				act.env = append(act.env, "PATH="+standInDocker(t, tc.spec)+":"+os.Getenv("PATH"))
 				run := act.run(t, "push", "--var", "IMAGE="+image, "--var", "POLICY=policy.yaml", "--var", "SIGNING_KEY=env://KEY",
@@ -166,36 +163,10 @@ func signingKey(t *testing.T) (dir, secrets string) {
 	return dir, secrets
 }
 
-// startOlareg starts a registry and returns its port.
+// startOlareg starts a registry that lists referrers, and returns its address.
 func startOlareg(t *testing.T) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(free.Addr().String())
-	free.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+	return clients.Serving(t, func(port string) *exec.Cmd {
+		return exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
 	})
-	for {
-		resp, err := http.Get("http://127.0.0.1:" + port + "/v2/")
-		if err == nil {
-			resp.Body.Close()
-			return port
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(err)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }

@@ -32,7 +32,7 @@ func TestClientSigstoreSignsAsTheJob(t *testing.T) {
 	project.Commit(t)
 	act := newAct(t, project.Dir)
 	act.env = append(act.env, "PATH="+standInDocker(t, images.Clean("amd64"))+":"+os.Getenv("PATH"))
-	image := "127.0.0.1:" + startOlareg(t) + "/acme/app"
+	image := startOlareg(t) + "/acme/app"
 	run := act.run(t, "push", "--var", "IMAGE="+image, "--var", "POLICY=policy.yaml", "--secret", "GITHUB_TOKEN=token-of-the-job",
 		"--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=right-to-ask", "--env",
 		"ACTIONS_ID_TOKEN_REQUEST_URL="+s.Issuer+"/github/token?sub=repo:acme/app&repository=acme/app&job_workflow_ref="+clients.Workflow)

@@ -5,9 +5,6 @@ package gate_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,7 +29,7 @@ func TestClientCosignAcceptsWhatIsPushedToRealRegistries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDock(t)
-			d.host = serving(t, start)
+			d.host = clients.Serving(t, func(port string) *exec.Cmd { return start(t, port) })
 			r, err := d.gate().Run(context.Background(), d.plan())
 			if err != nil {
 				t.Fatal(err)
@@ -96,7 +93,7 @@ func cosignAccepts(t *testing.T, d *dock, subjects []core.Subject, repository st
 // count any more, and is not promoted.
 func TestClientCosignTakesAPassBack(t *testing.T) {
 	d := newDock(t)
-	d.host = serving(t, func(t *testing.T, port string) *exec.Cmd {
+	d.host = clients.Serving(t, func(port string) *exec.Cmd {
 		return exec.CommandContext(t.Context(), clients.Tool(t, "olareg"), "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
 	})
 	r, err := d.gate().Run(context.Background(), d.plan())
@@ -128,46 +125,5 @@ func TestClientCosignTakesAPassBack(t *testing.T) {
 	m, err := g.Promote(context.Background(), p)
 	if err != nil || m.Decision != core.Refused || !strings.Contains(strings.Join(m.Refusals, "\n"), "did not pass") {
 		t.Errorf("%+v, %v", m, err)
-	}
-}
-
-// serving starts a registry on a free port and waits until it answers.
-func serving(t *testing.T, start func(*testing.T, string) *exec.Cmd) string {
-	t.Helper()
-	return servingTB(t, func(port string) *exec.Cmd { return start(t, port) })
-}
-
-func servingTB(t testing.TB, start func(port string) *exec.Cmd) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := free.Addr().String()
-	free.Close()
-	_, port, err := net.SplitHostPort(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := start(port)
-	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for {
-		resp, err := http.Get("http://" + host + "/v2/")
-		if err == nil {
-			resp.Body.Close()
-			return host
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(err)
-		case <-time.After(50 * time.Millisecond):
-		}
 	}
 }

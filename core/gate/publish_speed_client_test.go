@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/cleanbill-ci/cleanbill/testdata/clients"
 	"github.com/cleanbill-ci/cleanbill/testdata/images"
 )
 
@@ -33,7 +34,7 @@ func BenchmarkClientSign(b *testing.B) {
 		b.Skip("olareg is not on the PATH")
 	}
 	dir := b.TempDir()
-	host := servingTB(b, func(port string) *exec.Cmd {
+	host := clients.Serving(b, func(port string) *exec.Cmd {
 		return exec.CommandContext(b.Context(), olareg, "serve", "--addr", "127.0.0.1", "--port", port, "--store-type", "mem")
 	})
 	run := func(program string, args ...string) time.Duration {

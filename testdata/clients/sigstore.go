@@ -173,7 +173,7 @@ func (s *Sigstore) start(t *testing.T, program, ready string, args ...string) st
 	return ""
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
